@@ -56,7 +56,8 @@ def point_inside(points_xy: npt.ArrayLike, size_hw: Size) -> BoolArray:
     """(...) bool: which of the points (..., 2) lie in the picture; its far edges do not."""
     points = np.asarray(points_xy)
     inside = (points >= 0) & (points < size_hw[::-1])
-    return np.logical_and.reduce(inside, axis=-1)
+    both: BoolArray = np.logical_and.reduce(inside, axis=-1)
+    return both
 
 
 def pixel_of(points_xy: npt.ArrayLike, size_hw: Size) -> npt.NDArray[np.intp]:
