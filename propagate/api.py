@@ -1,0 +1,146 @@
+"""The functions that most users need: track, segment, load_segmenter, load_tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from propagate import config as settings
+from propagate import plugins
+from propagate.errors import PromptError
+from propagate.segmenters import Segmenter
+from propagate.selection import to_picture
+from propagate.tracker import Config, Tracker, TrackerState, build, merge_prompts
+from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt
+from propagate.videos import open_video
+
+
+def load_segmenter(
+    name: str = "lite", checkpoint: str | None = None, device: str = "auto"
+) -> Segmenter:
+    """A segmenter by name.
+
+    Args:
+        name: a file in `propagate/segmenters`, for example "lite".
+        checkpoint: weights file; None takes what the segmenter ships with.
+        device: "cpu", "cuda" or "auto".
+
+    Raises:
+        ConfigError: no such segmenter.
+        CheckpointError: the weights cannot be loaded.
+    """
+    options: dict[str, Any] = {}
+    if name != "colour":  # the one segmenter without weights or device
+        options = {"device": device}
+    if checkpoint is not None:
+        options["checkpoint"] = checkpoint
+    segmenter: Segmenter = plugins.build("propagate.segmenters", name, options)
+    return segmenter
+
+
+def load_tracker(config: str = "default", **overrides: Any) -> Tracker:
+    """A tracker from a preset or a YAML file.
+
+    Args:
+        config: "default", another preset's name, or a path.
+        overrides: settings on top, a part's section as a mapping: `motion={"name": "velocity"}`.
+
+    Raises:
+        ConfigError: an unknown preset, key or value.
+        CheckpointError: the segmenter's weights cannot be loaded.
+    """
+    mapping = {**settings.load(config), **overrides}
+    return build(settings.from_mapping(Config, mapping))
+
+
+def track(
+    video: Any, prompts: Iterable[Prompt], *, tracker: Tracker | None = None
+) -> Iterator[FrameResult]:
+    """Follow objects through a video; yields one result a frame, in order, as frames are read.
+
+    Args:
+        video: path of a file, folder of images, camera index, array (T, H, W, 3) uint8 RGB, or
+            iterable of Frames.
+        prompts: what to follow; each speaks of one frame. Frames before the first prompt yield
+            results without masks, so that the output lines up with the source.
+        tracker: None takes `load_tracker()`.
+
+    Raises:
+        VideoError: the source cannot be read.
+        PromptError: a prompt does not fit, or speaks of a frame that the source does not have.
+    """
+    waiting = list(prompts)
+    if not waiting:
+        raise PromptError("nothing to track; give at least one point, box or mask")
+    tracker = load_tracker() if tracker is None else tracker
+    return _results(open_video(video), waiting, tracker)
+
+
+def _results(
+    frames: Iterable[Frame], waiting: Sequence[Prompt], tracker: Tracker
+) -> Iterator[FrameResult]:
+    answered = 0
+    for state in states(frames, waiting, tracker, tracker.start()):
+        assert state.last is not None
+        answered = max(answered, state.last.index + 1)
+        yield state.last
+    beyond = sorted({p.frame_index for p in waiting if p.frame_index >= answered})
+    if beyond:
+        raise PromptError(
+            f"a prompt speaks of frame {beyond[0]}, but the video ends with frame {answered - 1}"
+        )
+
+
+def states(
+    frames: Iterable[Frame], prompts: Iterable[Prompt], tracker: Tracker, state: TrackerState
+) -> Iterator[TrackerState]:
+    """The tracker's states, one a frame, from a given one; the loop under `track`."""
+    by_frame: dict[int, list[Prompt]] = {}
+    for prompt in prompts:
+        by_frame.setdefault(prompt.frame_index, []).append(prompt)
+    for frame in frames:
+        state = tracker.step(state, frame, by_frame.get(frame.index, ()))
+        yield state
+
+
+def segment(
+    image: ImageArray,
+    points_xy: Any = None,
+    labels: Any = None,
+    box: Any = None,
+    mask: Any = None,
+    segmenter: str | Segmenter = "lite",
+) -> list[Mask]:
+    """Masks for one prompt on one picture, best first.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        points_xy: (N, 2) pixels.
+        labels: (N,) True or 1 where a point is on the object; None: all are.
+        box: (x0, y0, x1, y1) pixels, end-exclusive.
+        mask: (H, W) bool, a rough mask to improve.
+        segmenter: a name or a loaded one, which is faster for many pictures.
+
+    Raises:
+        PromptError: nothing was asked, or a point or mask that does not fit the picture.
+    """
+    if isinstance(segmenter, str):
+        segmenter = load_segmenter(segmenter)
+    prompt = Prompt(
+        0,
+        1,
+        points_xy=np.zeros((0, 2), np.float32) if points_xy is None else points_xy,
+        labels=labels,
+        box=box,
+        mask=None if mask is None else np.asarray(mask, bool),
+    )
+    frame = Frame(0, image)
+    asked = merge_prompts([prompt], frame, known=())
+    candidates = segmenter.decode(segmenter.encode(image), list(asked.values()))[0]
+    order = np.argsort(-candidates.scores, kind="stable")
+    return [
+        Mask(1, to_picture(candidates.logits[k], frame.size_hw), float(candidates.scores[k]))
+        for k in order
+    ]

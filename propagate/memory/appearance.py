@@ -1,0 +1,242 @@
+"""Remembered frames and their masks, read by attention over the segmenter's own keys.
+
+Kept are the frames that the user answered, the last frame, a few recent ones, and a few of the
+older ones that differ most: the size is fixed whatever the length of the video. All objects share
+one attention, so a further object costs one column of a matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from propagate.memory._attention import familiarity, locality
+from propagate.types import Embedding, FrameResult, Mask, Recall
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the appearance memory.
+
+    Attributes:
+        anchors: most frames that are kept because the user answered them; beyond that the oldest
+            but the very first one goes.
+        recent: frames in the ring of recent ones; more holds an object better through fast change.
+        diverse: older frames kept because they look different; they bring back an old appearance.
+        every: frames between two that enter the ring; higher reaches further back.
+        least_score: a mask below this expected IoU is not remembered.
+        sigma: cells that something may move between two frames and still be found "nearby".
+    """
+
+    anchors: int = 4
+    recent: int = 2
+    diverse: int = 2
+    every: int = 5
+    least_score: float = 0.5
+    sigma: float = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """One frame.
+
+    Attributes:
+        index: of the frame.
+        keys: (h*w, C) float32.
+        covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
+        anchors: ids that the user answered in this frame.
+    """
+
+    index: int
+    keys: Tensor
+    covers: Mapping[int, Tensor]
+    anchors: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryState:
+    """What is remembered. `last` is the frame just before, good or bad."""
+
+    grid_hw: tuple[int, int] = (0, 0)
+    ids: tuple[int, ...] = ()
+    areas: Mapping[int, float] = field(default_factory=dict)
+    anchors: tuple[Remembered, ...] = ()
+    recent: tuple[Remembered, ...] = ()
+    diverse: tuple[Remembered, ...] = ()
+    last: Remembered | None = None
+
+    def bank(self) -> tuple[Remembered, ...]:
+        """All remembered frames, none twice, the last one at the end."""
+        frames = {frame.index: frame for frame in (*self.diverse, *self.recent, *self.anchors)}
+        if self.last is not None:
+            frames.pop(self.last.index, None)
+            frames[self.last.index] = self.last
+        return tuple(frames.values())
+
+
+class Appearance:
+    """See the module."""
+
+    def __init__(self, config: Config) -> None:
+        """Hold the settings."""
+        self._config = config
+
+    def start(self) -> MemoryState:
+        """See `Memory.start`."""
+        return MemoryState()
+
+    @torch.inference_mode()
+    def recall(self, state: MemoryState, embedding: Embedding) -> dict[int, Recall]:
+        """See `Memory.recall`."""
+        grid_hw = _grid(embedding)
+        if state.last is None or grid_hw != state.grid_hw:
+            return {}
+        query = _cells(embedding)
+        bank = state.bank()
+        logits = query @ torch.cat([frame.keys for frame in bank]).T
+        best = logits.amax(1, keepdim=True)
+        weights = logits.sub_(best).exp_()
+        familiar = familiarity(best[:, 0], float(query[0].square().sum()))
+        columns = _columns(bank, state.ids, query)
+        totals = (weights @ columns).clamp(min=1e-20)
+        anchors = totals[:, 0::4] / totals[:, 1::4]
+        recent = totals[:, 2::4] / totals[:, 3::4]
+        cells = len(query)
+        close = weights[:, -cells:] * locality(grid_hw, self._config.sigma).to(query)
+        near = _nearby(close, state.last, state.ids, recent)
+        known = familiar[:, None].expand_as(recent)
+        maps = torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
+        found = maps.unflatten(2, grid_hw).cpu().numpy()
+        return {
+            object_id: Recall(object_id, found[n], _trust(found[n], state.areas[object_id]))
+            for n, object_id in enumerate(state.ids)
+        }
+
+    @torch.inference_mode()
+    def update(
+        self,
+        state: MemoryState,
+        embedding: Embedding,
+        result: FrameResult,
+        anchors: Collection[int],
+    ) -> MemoryState:
+        """See `Memory.update`."""
+        grid_hw = _grid(embedding)
+        if grid_hw != state.grid_hw:
+            state = MemoryState(grid_hw=grid_hw)
+        covers = {mask.object_id: _cover(mask, grid_hw) for mask in result.masks}
+        now = Remembered(
+            result.index,
+            _cells(embedding),
+            {i: torch.from_numpy(cover).to(embedding.keys.device) for i, cover in covers.items()},
+            frozenset(anchors) & frozenset(covers),
+        )
+        ids = tuple(sorted({*covers, *result.missing}))
+        areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
+        state = replace(state, ids=ids, areas=areas, last=now)
+        if now.anchors:
+            return replace(state, anchors=_keep_anchors((*state.anchors, now), self._config.anchors))
+        return self._with_recent(state, now, result.masks)
+
+    def _with_recent(
+        self, state: MemoryState, now: Remembered, masks: tuple[Mask, ...]
+    ) -> MemoryState:
+        """Every so often the frame enters the ring, as far as its masks are good."""
+        newest = max((frame.index for frame in (*state.recent, *state.anchors)), default=0)
+        good = {m.object_id for m in masks if m.score >= self._config.least_score}
+        if abs(now.index - newest) < self._config.every or not good:
+            return state
+        kept = replace(now, covers={i: cover for i, cover in now.covers.items() if i in good})
+        recent = (*state.recent, kept)
+        if len(recent) <= self._config.recent:
+            return replace(state, recent=recent)
+        diverse = _most_different((*state.diverse, recent[0]), self._config.diverse)
+        return replace(state, recent=recent[1:], diverse=diverse)
+
+
+def _grid(embedding: Embedding) -> tuple[int, int]:
+    return embedding.keys.shape[1], embedding.keys.shape[2]
+
+
+def _cells(embedding: Embedding) -> Tensor:
+    """Keys as (h*w, C) float32."""
+    cells: Tensor = embedding.keys.flatten(1).T.contiguous()
+    return cells
+
+
+def _cover(mask: Mask, grid_hw: tuple[int, int]) -> np.ndarray:
+    """(h*w,) float32: how far a mask covers each cell."""
+    pixels = mask.pixels.view(np.uint8)
+    small = cv2.resize(pixels * np.uint8(255), grid_hw[::-1], interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32).ravel() / 255
+
+
+def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -> Tensor:
+    """(M, 4N) values to read: for each object cover and presence, over anchors and over all."""
+    cells = len(like)
+    columns = torch.zeros(len(bank) * cells, len(ids), 4).to(like)
+    for number, frame in enumerate(bank):
+        rows = slice(number * cells, (number + 1) * cells)
+        for n, object_id in enumerate(ids):
+            cover = frame.covers.get(object_id)
+            if cover is None:
+                continue
+            columns[rows, n, 2], columns[rows, n, 3] = cover, 1
+            if object_id in frame.anchors:
+                columns[rows, n, 0], columns[rows, n, 1] = cover, 1
+    return columns.flatten(1)
+
+
+def _nearby(
+    close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tensor
+) -> Tensor:
+    """(Q, N) read from the last frame around the same place; `instead` for objects missing there."""
+    read = instead.clone()
+    known = [n for n, object_id in enumerate(ids) if object_id in last.covers]
+    if known:
+        covers = torch.stack([last.covers[ids[n]] for n in known], 1)
+        total = close.sum(1, keepdim=True).clamp(min=1e-20)
+        read[:, known] = (close @ covers) / total
+    return read
+
+
+def _trust(maps: np.ndarray, cells: float) -> float:
+    """How much of an object of so many cells the memory sees: mean of its best cells."""
+    seen = np.sort((maps[1] * maps[3]).ravel())
+    count = int(np.clip(round(0.5 * cells), 1, len(seen)))
+    return float(seen[-count:].mean())
+
+
+def _keep_anchors(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
+    """The first and the newest; two of the same frame become the newer one."""
+    frames = tuple({frame.index: frame for frame in frames}.values())
+    return frames if len(frames) <= most else (frames[0], *frames[len(frames) - most + 1 :])
+
+
+def _most_different(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
+    """Drop the frame whose objects look most like those of another one, if there are too many."""
+    if len(frames) <= most:
+        return frames
+    looks = torch.stack([_look(frame) for frame in frames])
+    likeness = looks @ looks.T - 2 * torch.eye(len(frames)).to(looks)
+    most_alike = int(likeness.amax(1).argmax())
+    return tuple(frame for n, frame in enumerate(frames) if n != most_alike)
+
+
+def _look(frame: Remembered) -> Tensor:
+    """(C,) unit vector: the mean key under a frame's objects."""
+    cover = torch.stack(list(frame.covers.values())).amax(0)
+    mean = cover @ frame.keys
+    look: Tensor = mean / mean.norm().clamp(min=1e-6)
+    return look
+
+
+def build(config: Config) -> Any:
+    """The memory."""
+    return Appearance(config)

@@ -1,0 +1,1 @@
+"""The network of the default segmenter: trunk, neck, prompt maps, decoder, appearance keys."""

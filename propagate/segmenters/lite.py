@@ -1,0 +1,188 @@
+"""The default segmenter: a small network of our own, its weights in the package.
+
+Real time on two CPU cores, no download. See `weights/lite.md` for what it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from propagate import coords
+from propagate.errors import ConfigError
+from propagate.segmenters._lite import prompt_maps
+from propagate.segmenters._lite.fuse import fuse_norms
+from propagate.segmenters._lite.network import Features, LiteNetwork
+from propagate.segmenters._lite.weights import load_weights
+from propagate.types import Candidates, Evidence, ImageArray, Prompt, check_image
+
+SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
+_MULTIPLE = 32  # of the network's input sides
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of `lite`.
+
+    Attributes:
+        checkpoint: weights file; None takes the one in the package.
+        device: "cpu", "cuda" or "auto".
+        area: pixels of the network's input; more finds thinner things and takes longer, in
+            proportion. Pictures are resized to about this area whatever their shape.
+    """
+
+    checkpoint: str | None = None
+    device: str = "auto"
+    area: int = 384 * 672
+
+
+@dataclass(frozen=True, eq=False)
+class LiteEmbedding:
+    """An encoded picture.
+
+    Attributes:
+        size_hw: (H, W) of the picture.
+        input_hw: size at which the network saw it.
+        features: the pyramid, batch of one.
+    """
+
+    size_hw: tuple[int, int]
+    input_hw: tuple[int, int]
+    features: Features
+
+    @cached_property
+    def keys(self) -> Tensor:
+        """(48, h, w) float32 at stride 16, unit vectors times the root of the temperature."""
+        return self.features.keys[0].float()
+
+
+class Lite:
+    """Holds the network; has no state of a picture."""
+
+    def __init__(self, network: LiteNetwork, device: torch.device, area: int) -> None:
+        """Wrap a trained network (evaluation mode)."""
+        self._network = network
+        self._device = device
+        self._area = area
+        # Half the memory traffic; accuracy is that of training, which ran the same way.
+        self._fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
+
+    @torch.inference_mode()
+    def encode(self, image: ImageArray) -> LiteEmbedding:
+        """See `Segmenter.encode`."""
+        check_image(image)
+        size_hw = (image.shape[0], image.shape[1])
+        input_hw = input_size(size_hw, self._area)
+        small = cv2.resize(image, input_hw[::-1], interpolation=cv2.INTER_AREA)
+        pixels = torch.from_numpy(np.ascontiguousarray(small)).to(self._device)
+        batch = pixels.permute(2, 0, 1)[None]  # channels last in memory already
+        with self._precision():
+            features = self._network.encode(batch)
+        return LiteEmbedding(size_hw, input_hw, features)
+
+    @torch.inference_mode()
+    def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
+        """See `Segmenter.decode`; three candidates a prompt."""
+        if not prompts:
+            return []
+        maps, recall = self._draw(embedding, prompts)
+        with self._precision():
+            answer = self._network.decode(embedding.features, maps, recall)
+        logits = answer.logits.float().cpu().numpy()
+        scores = answer.scores.float().sigmoid().cpu().numpy()
+        return [
+            Candidates(prompt.object_id, logits[i], scores[i], embedding.size_hw)
+            for i, prompt in enumerate(prompts)
+        ]
+
+    def _draw(
+        self, embedding: LiteEmbedding, prompts: Sequence[Prompt]
+    ) -> tuple[Tensor, Tensor]:
+        """The decoder's inputs: prompt maps (N, 6, h, w) and memory readings (N, 5, h16, w16)."""
+        from_hw, to_hw = embedding.size_hw, embedding.input_hw
+        grid_hw = (to_hw[0] // prompt_maps.STRIDE, to_hw[1] // prompt_maps.STRIDE)
+        points, labels = _padded_points(prompts, from_hw, to_hw)
+        boxes = np.full((len(prompts), 4), np.nan, np.float32)
+        priors = np.zeros((len(prompts), 3, *grid_hw), np.float32)
+        readings = np.zeros((len(prompts), 5, *embedding.features.wide.shape[-2:]), np.float32)
+        for i, prompt in enumerate(prompts):
+            if prompt.box is not None:
+                boxes[i] = coords.scale_box(prompt.box, from_hw, to_hw)
+            priors[i] = _prior_maps(prompt, grid_hw)
+            evidence = prompt.evidence or Evidence()
+            if evidence.recall is not None:
+                readings[i, :4] = evidence.recall
+                readings[i, 4] = 1
+        drawn = [
+            prompt_maps.draw_points(torch.from_numpy(points), torch.from_numpy(labels), grid_hw),
+            prompt_maps.draw_boxes(torch.from_numpy(boxes), grid_hw),
+            torch.from_numpy(priors),
+        ]
+        maps = torch.cat(drawn, 1).contiguous(memory_format=torch.channels_last)
+        return maps.to(self._device), torch.from_numpy(readings).to(self._device)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._fast)
+
+
+def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
+    """The network's input for a picture: about `area` pixels, sides multiples of 32."""
+    scale = (area / (size_hw[0] * size_hw[1])) ** 0.5
+    height, width = (max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in size_hw)
+    return height, width
+
+
+def _padded_points(
+    prompts: Sequence[Prompt], from_hw: tuple[int, int], to_hw: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, P, 2) in pixels of the input and labels (N, P): 1, 0, or -1 for padding."""
+    most = max(len(prompt.points_xy) for prompt in prompts)
+    points = np.zeros((len(prompts), most, 2), np.float32)
+    labels = np.full((len(prompts), most), -1, np.int64)
+    for i, prompt in enumerate(prompts):
+        count = len(prompt.points_xy)
+        if count:
+            points[i, :count] = coords.scale_points(prompt.points_xy, from_hw, to_hw)
+            labels[i, :count] = prompt.labels
+    return points, labels
+
+
+def _prior_maps(prompt: Prompt, grid_hw: tuple[int, int]) -> np.ndarray:
+    """(3, h, w): the prior, how far to trust it, and whether it is the user's own mask."""
+    maps = np.zeros((3, *grid_hw), np.float32)
+    evidence = prompt.evidence or Evidence()
+    if prompt.mask is not None:
+        given = prompt.mask.astype(np.float32)
+        maps[0] = cv2.resize(given, grid_hw[::-1], interpolation=cv2.INTER_AREA)
+        maps[1:] = 1
+    elif evidence.prior is not None and evidence.trust > 0:
+        maps[0] = cv2.resize(evidence.prior, grid_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        maps[1] = evidence.trust
+    return maps
+
+
+def build(config: Config) -> Lite:
+    """The segmenter with its weights loaded.
+
+    Raises:
+        CheckpointError: the weights file is missing, damaged or made for another network.
+        ConfigError: "cuda" where there is none, or an area below one tile.
+    """
+    name = config.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' is not available here; use 'cpu' or 'auto'")
+    if config.area < _MULTIPLE**2:
+        raise ConfigError(f"area must be at least {_MULTIPLE**2} pixels, got {config.area}")
+    path = SHIPPED if config.checkpoint is None else Path(config.checkpoint)
+    network = fuse_norms(load_weights(path))
+    device = torch.device(name)
+    return Lite(network.to(device, memory_format=torch.channels_last), device, config.area)

@@ -1,0 +1,160 @@
+"""From candidates to masks: which answer, who is missing and why, whose pixel is it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from propagate.types import BoolArray, Candidates, FloatArray, Guess, Mask, Missing, Recall, State
+
+
+@dataclass(frozen=True)
+class Config:
+    """When an answer counts.
+
+    Attributes:
+        least_score: below this expected IoU an object has no mask in the frame.
+        return_score: the same for an object that was missing in the frame before; higher, so that
+            a look-alike is not taken for the object that went away.
+        agreement: weight of the overlap with what is expected, against the predicted IoU, when
+            one of several candidates is chosen.
+        patience: frames after which an object that does not come back counts as absent, or as lost
+            where something that resembles it is in sight.
+        overlap: whether masks may share pixels.
+    """
+
+    least_score: float = 0.15
+    return_score: float = 0.3
+    agreement: float = 0.2
+    patience: int = 15
+    overlap: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen candidate of one object: logits (h, w) and expected IoU."""
+
+    object_id: int
+    logits: FloatArray
+    score: float
+
+
+class Selection:
+    """The policy; has no state."""
+
+    def __init__(self, config: Config) -> None:
+        """Hold the settings."""
+        self._config = config
+
+    def choose(self, candidates: Candidates, expected: FloatArray | None) -> Choice:
+        """The best candidate.
+
+        Args:
+            candidates: the answers to one prompt.
+            expected: (h, w) 0..1 where the object is believed to be, or None for a fresh prompt.
+        """
+        merit = candidates.scores.astype(np.float64)
+        if expected is not None:
+            height, width = candidates.logits.shape[1:]
+            place = cv2.resize(expected, (width, height), interpolation=cv2.INTER_LINEAR)
+            merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
+        best = int(merit.argmax())
+        return Choice(
+            candidates.object_id, candidates.logits[best], float(candidates.scores[best])
+        )
+
+    def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
+        """Whether an answer of the tracker's own asking is good enough to be a mask."""
+        least = self._config.return_score if was_missing else self._config.least_score
+        return choice.score >= least and bool((choice.logits > 0).any())
+
+    def why_missing(
+        self,
+        choice: Choice,
+        frames_missing: int,
+        guess: Guess | None,
+        recall: Recall | None,
+        size_hw: tuple[int, int],
+    ) -> Missing:
+        """State and reason of an object that has no mask."""
+        state, reason = self._diagnose(frames_missing, guess, recall, size_hw)
+        return Missing(choice.object_id, state, reason, choice.score)
+
+    def _diagnose(
+        self,
+        frames_missing: int,
+        guess: Guess | None,
+        recall: Recall | None,
+        size_hw: tuple[int, int],
+    ) -> tuple[State, str]:
+        if guess is None or guess.box is None or _leaves(guess.box, size_hw):
+            return "absent", "left the picture"
+        if frames_missing < self._config.patience:
+            return "occluded", "hidden where it was expected"
+        if recall is not None and recall.trust > 0.5:
+            return "lost", "something resembles it, but no answer is good enough"
+        return "absent", "nothing resembles it"
+
+    def masks(
+        self, choices: Sequence[Choice], given: Mapping[int, BoolArray], size_hw: tuple[int, int]
+    ) -> list[Mask]:
+        """Masks at the picture's size.
+
+        Masks that the user gave are returned as they are. Of the others a pixel belongs to the
+        object that is surest of it, unless overlap is allowed: each one's logits lose the best of
+        the other objects' logits, so that no two can be positive at one place however they are
+        resized, since resizing is linear and two such margins never sum to more than 0.
+        """
+        free = [choice for choice in choices if choice.object_id not in given]
+        logits = [choice.logits for choice in free]
+        if not self._config.overlap and len(free) > 1:
+            logits = _margins(np.stack(logits))
+        taken = np.zeros(size_hw, bool)
+        if not self._config.overlap:
+            for pixels in given.values():
+                taken |= pixels
+        done = [Mask(object_id, pixels, 1.0) for object_id, pixels in given.items()]
+        for choice, margin in zip(free, logits, strict=True):
+            pixels = to_picture(margin, size_hw)
+            if given and not self._config.overlap:
+                pixels &= ~taken
+            done.append(Mask(choice.object_id, pixels, choice.score))
+        return done
+
+
+def to_picture(logits: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
+    """Low-resolution logits (h, w) → mask (H, W) bool."""
+    large = cv2.resize(logits, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    inside: BoolArray = large > 0
+    return inside
+
+
+def _margins(logits: FloatArray) -> list[FloatArray]:
+    """(N, h, w) → each one minus the best of the others or of the background (0)."""
+    order = np.sort(np.concatenate([logits, np.zeros_like(logits[:1])]), axis=0)
+    highest, second = order[-1], order[-2]
+    return [one - np.where(one >= highest, second, highest) for one in logits]
+
+
+def _soft_overlap(masks: BoolArray, place: FloatArray) -> FloatArray:
+    """IoU of masks (K, h, w) with a soft map (h, w)."""
+    both = (masks * place).sum((1, 2))
+    either = np.maximum(masks, place).sum((1, 2))
+    overlap: FloatArray = both / np.maximum(either, 1e-6)
+    return overlap
+
+
+def _leaves(box: FloatArray, size_hw: tuple[int, int]) -> bool:
+    """Whether a box hangs out of the picture by its larger part, or clings to its edge."""
+    height, width = size_hw
+    margin = 0.01 * max(size_hw)
+    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    touches = (
+        box[0] <= margin or box[1] <= margin or box[2] >= width - margin or box[3] >= height - margin
+    )
+    narrow = min(box[2] - box[0], box[3] - box[1]) < 4 * margin
+    outside = not (0 <= centre_x < width and 0 <= centre_y < height)
+    return bool(outside or (touches and narrow))

@@ -1,0 +1,153 @@
+"""Training samples: a clip, a few of its objects, and questions about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from propagate.segmenters._lite.prompt_maps import STRIDE
+from propagate.training import clips, questions
+from propagate.training.clips import ClipSettings
+from propagate.training.photos import LabelArray, Photos
+from propagate.types import FloatArray
+
+SOURCE_SHARES = {
+    "coco": 0.22, "ecssd": 0.24, "human": 0.08, "horse": 0.06,
+    "ccp": 0.14, "bsds": 0.14, "carparts": 0.06, "facade": 0.06,
+}  # fmt: skip
+"""How often a photo of each source is drawn: whole objects count more than parts."""
+SHAPES = ((320, 320), (256, 416), (384, 256))
+"""Sizes of pictures, one drawn for each batch: square, wide, tall."""
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """What a sample holds.
+
+    Attributes:
+        seed: of everything that is random.
+        batch: clips in a batch.
+        objects: objects asked about in a clip.
+        asked_frames: frames of a clip with a fresh question about each object.
+        frames: pictures in a clip.
+    """
+
+    seed: int = 0
+    batch: int = 4
+    objects: int = 3
+    asked_frames: int = 2
+    frames: int = 3
+
+
+class Samples(Dataset[dict[str, Tensor]]):
+    """Sample number → one batch, always the same for the same seed."""
+
+    def __init__(self, root: Path, settings: SampleSettings, batches: int) -> None:
+        """Index the photos of `root`."""
+        self.photos = Photos(root, held_out=False)
+        self.settings = settings
+        self.batches = batches
+        sources = [entry.source for entry in self.photos.entries]
+        counts = {source: sources.count(source) for source in set(sources)}
+        weights = np.array([SOURCE_SHARES.get(s, 0.05) / counts[s] for s in sources])
+        self._chances = weights / weights.sum()
+
+    def __len__(self) -> int:
+        """How many batches."""
+        return self.batches
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        """One batch, stacked."""
+        rng = np.random.default_rng([self.settings.seed, number])
+        shape = SHAPES[int(rng.choice(len(SHAPES), p=[0.4, 0.4, 0.2]))]
+        settings = ClipSettings(frames=self.settings.frames, size_hw=shape)
+        samples = [self._sample(rng, settings) for _ in range(self.settings.batch)]
+        return {
+            key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
+            for key in samples[0]
+        }
+
+    def _sample(self, rng: np.random.Generator, settings: ClipSettings) -> dict[str, Any]:
+        """One clip; drawn again in the rare case that no object is in sight."""
+        while True:
+            images, labels, kind = self._clip(rng, settings)
+            groups = _objects(rng, labels[0], kind, self.settings.objects)
+            if groups:
+                break
+        covers = np.stack([[_cover(frame, ids) for frame in labels] for ids in groups])
+        frames = np.sort(rng.permutation(settings.frames)[: self.settings.asked_frames])
+        asked = [questions.ask(rng, cover[frame]) for cover in covers for frame in frames]
+        return {
+            "images": images.transpose(0, 3, 1, 2),  # (T, 3, H, W) uint8
+            "covers": (covers * 255).astype(np.uint8),  # (O, T, h, w)
+            "asked_frames": frames,
+            "points": np.stack([question.points_xy for question in asked]),
+            "point_labels": np.stack([question.labels for question in asked]),
+            "boxes": np.stack([question.box for question in asked]),
+            "priors": np.stack([question.prior for question in asked]).astype(np.float32),
+            "trusts": np.array([question.trust for question in asked], np.float32),
+            "certain": np.array([question.certain for question in asked], np.float32),
+            "ambiguous": np.array([question.ambiguous for question in asked]),
+        }
+
+    def _clip(
+        self, rng: np.random.Generator, settings: ClipSettings
+    ) -> tuple[Any, LabelArray, str]:
+        number = int(rng.choice(len(self._chances), p=self._chances))
+        entry = self.photos.entries[number]
+        labels = self.photos.labels(number, int(rng.integers(len(entry.labels))))
+        cutouts = []
+        while rng.random() < 0.55 and len(cutouts) < 3:
+            if cutouts and rng.random() < 0.3:
+                cutouts.append(cutouts[-1])  # a look-alike
+            elif (found := self._cutout(rng)) is not None:
+                cutouts.append(found)
+        images, maps = clips.make_clip(rng, self.photos.image(number), labels, cutouts, settings)
+        return images, maps, entry.kind
+
+    def _cutout(self, rng: np.random.Generator) -> clips.Cutout | None:
+        number = int(rng.choice(len(self._chances), p=self._chances))
+        entry = self.photos.entries[number]
+        labels = self.photos.labels(number, len(entry.labels) - 1)
+        return clips.cut_out(rng, self.photos.image(number), labels)
+
+
+def _objects(
+    rng: np.random.Generator, labels: LabelArray, kind: str, count: int
+) -> list[list[int]]:
+    """`count` groups of segment ids to ask about, all in sight in the first frame."""
+    ids, areas = np.unique(labels, return_counts=True)
+    seen = ids[(ids > 0) & (areas > 0.002 * labels.size) & (areas < 0.85 * labels.size)]
+    if not len(seen):
+        return []
+    groups = []
+    for _ in range(count):
+        group = [int(rng.choice(seen))]
+        if kind in ("parts", "partition") and group[0] < clips.PASTED and rng.random() < 0.35:
+            group = _with_neighbours(rng, labels, group[0], seen)
+        groups.append(group)
+    return groups
+
+
+def _with_neighbours(
+    rng: np.random.Generator, labels: LabelArray, first: int, seen: LabelArray
+) -> list[int]:
+    """A segment and one to three that touch it: a whole made of parts."""
+    grown = cv2.dilate((labels == first).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    touching = [int(i) for i in np.unique(labels[grown]) if i in seen and i < clips.PASTED]
+    rng.shuffle(touching)
+    return sorted({first, *touching[: int(rng.integers(1, 4))]})
+
+
+def _cover(labels: LabelArray, ids: list[int]) -> FloatArray:
+    """How far the objects cover each cell at stride 4: (h, w) float32 0..1."""
+    mask = np.isin(labels, ids).astype(np.float32)
+    height, width = labels.shape
+    return cv2.resize(mask, (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA)

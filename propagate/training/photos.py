@@ -1,0 +1,102 @@
+"""Photos with label maps, read straight out of their tar files."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from propagate.errors import InputError
+from propagate.types import ImageArray
+
+LabelArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the index.
+
+    Attributes:
+        image: name of the photo inside its tar.
+        labels: names of its label maps: 0 is unlabelled, 1…k are segments.
+        kind: "instances", "parts", "salient" or "partition".
+        source: the data set it comes from.
+    """
+
+    image: str
+    labels: tuple[str, ...]
+    kind: str
+    source: str
+
+
+class Photos:
+    """Random access to the photos of a folder with `index.jsonl` and tar files.
+
+    Args:
+        root: the folder.
+        held_out: True for the photos kept for measuring, False for those to train on. A tenth of
+            `coco` and of `ecssd` is held out, chosen by a checksum of the name.
+    """
+
+    def __init__(self, root: Path, *, held_out: bool) -> None:
+        """Read the index and where each file lies in its tar."""
+        index = root / "index.jsonl"
+        if not index.is_file():
+            raise InputError(f"{root} has no index.jsonl; give the folder that holds it")
+        lines = [json.loads(line) for line in index.read_text().splitlines() if line]
+        entries = [
+            Entry(line["image"], tuple(line["labels"]), line["kind"], line["source"])
+            for line in lines
+        ]
+        self.entries = [entry for entry in entries if is_held_out(entry) == held_out]
+        self._places = _places(root)
+        self._files: dict[Path, BinaryIO] = {}
+
+    def __len__(self) -> int:
+        """How many photos there are."""
+        return len(self.entries)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Open files do not cross into worker processes."""
+        return {**self.__dict__, "_files": {}}
+
+    def image(self, number: int) -> ImageArray:
+        """(H, W, 3) uint8 RGB."""
+        pixels = cv2.imdecode(self._bytes(self.entries[number].image), cv2.IMREAD_COLOR)
+        return np.ascontiguousarray(pixels[:, :, ::-1])
+
+    def labels(self, number: int, which: int) -> LabelArray:
+        """Label map `which` of the photo: (H, W) int32."""
+        name = self.entries[number].labels[which]
+        return cv2.imdecode(self._bytes(name), cv2.IMREAD_UNCHANGED).astype(np.int32)
+
+    def _bytes(self, name: str) -> npt.NDArray[np.uint8]:
+        path, offset, size = self._places[name]
+        file = self._files.get(path)
+        if file is None:
+            file = self._files[path] = path.open("rb")
+        file.seek(offset)
+        return np.frombuffer(file.read(size), np.uint8)
+
+
+def is_held_out(entry: Entry) -> bool:
+    """Whether a photo is kept for measuring."""
+    return entry.source in ("coco", "ecssd") and zlib.crc32(entry.image.encode()) % 10 == 0
+
+
+def _places(root: Path) -> dict[str, tuple[Path, int, int]]:
+    """Member name → tar file, offset and size in bytes."""
+    places = {}
+    for path in sorted(root.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                if member.isfile():
+                    places[member.name] = (path, member.offset_data, member.size)
+    return places

