@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +264,15 @@ class BlankMemory(Memory):
 def test_a_broken_memory_is_caught(memory, words):
     with pytest.raises(AssertionError, match=words):
         testing.check_memory(memory, Segmenter())
+
+
+def test_the_plugin_in_the_contributors_guide_keeps_the_contract():
+    guide = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text("utf-8")
+    code = guide.split("```python\n")[1].split("```")[0]
+    module = types.ModuleType("last_seen")
+    sys.modules["last_seen"] = module  # where a dataclass looks its annotations up
+    try:
+        exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+        testing.check_motion(module.build(module.Config()))
+    finally:
+        del sys.modules["last_seen"]
