@@ -13,8 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PLUGIN_FOLDERS = ("segmenters", "motion", "memory", "videos", "export")
 
-# A room may import itself, and what stands in its row. `memory` sees the Embedding protocol of
-# `segmenters`, the one sibling that another names; `testing` sees the protocols it checks.
+# A room may import itself, and what stands in its row.
 VALUES = {"errors", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
@@ -30,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugins": PURE,
     "segmenters": FLOOR,
     "motion": FLOOR,
-    "memory": FLOOR | {"segmenters"},
+    "memory": FLOOR,
     "videos": FLOOR,
     "export": FLOOR,
     "prompting": FLOOR | PROTOCOLS,

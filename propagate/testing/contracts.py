@@ -10,10 +10,11 @@ import numpy as np
 
 from propagate.memory import Memory
 from propagate.motion import Motion
-from propagate.segmenters import Embedding, Segmenter
+from propagate.segmenters import Segmenter
 from propagate.testing.shapes import MovingShapes, moving_shapes
 from propagate.types import (
     Candidates,
+    Embedding,
     Evidence,
     FloatArray,
     FrameResult,
