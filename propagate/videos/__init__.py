@@ -135,6 +135,8 @@ def _open_path(text: str) -> Any:
         from propagate.videos.folder import FolderSource
 
         return FolderSource(path)
+    if not path.is_file():
+        raise VideoError(f"{text}: not a regular file; for a camera, give its number")
     from propagate.videos.file import FileSource
 
     return FileSource(path)

@@ -45,6 +45,7 @@ _STARTS = {
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": Container("ASF", "asf"),
 }
 _MP4_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp"}
+_MP4_CONTENT = (b"moov", b"mdat", b"moof")
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]")
 
@@ -105,7 +106,8 @@ def is_cut_short(path: Path, container: Container) -> bool:
     size = path.stat().st_size
     with path.open("rb") as file:
         if container is MP4:
-            return any(end > size for _, _, end in boxes(file, 0, size))
+            # Some devices append bytes of their own that are no boxes: those are not judged.
+            return any(end > size and kind in _MP4_CONTENT for kind, _, end in boxes(file, 0, size))
         if container is MATROSKA:
             end = _segment_end(file.read(HEAD_BYTES))
             return end is not None and end > size
@@ -124,6 +126,8 @@ def boxes(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[bytes, int, i
             return
         file.seek(start)
         head = file.read(16)
+        if len(head) < 8:
+            return
         length, kind = struct.unpack(">I4s", head[:8])
         body = start + 8
         if length == 1 and len(head) == 16:
@@ -150,8 +154,10 @@ def shows_all_of_its_samples(path: Path) -> bool:
 
 def _movie_shows_all(file: BinaryIO, start: int, end: int) -> bool:
     """`shows_all_of_its_samples` for a moov box."""
-    movie = {kind: (first, last) for kind, first, last in boxes(file, start, end)}
-    tracks = [(first, last) for kind, first, last in boxes(file, start, end) if kind == b"trak"]
+    movie = _inside(file, (start, end))
+    tracks = [
+        (first, min(last, end)) for kind, first, last in boxes(file, start, end) if kind == b"trak"
+    ]
     if b"mvhd" not in movie or b"mvex" in movie or not tracks:
         return False
     clock = _scale_and_duration(file, *movie[b"mvhd"])
@@ -160,8 +166,8 @@ def _movie_shows_all(file: BinaryIO, start: int, end: int) -> bool:
 
 def _track_shows_all(file: BinaryIO, track: tuple[int, int], movie_scale: int) -> bool:
     """Whether a track has no picture, or its edits last as long as its samples."""
-    inside = {kind: (first, last) for kind, first, last in boxes(file, *track)}
-    media = {kind: (first, last) for kind, first, last in boxes(file, *inside.get(b"mdia", (0, 0)))}
+    inside = _inside(file, track)
+    media = _inside(file, inside.get(b"mdia", (0, 0)))
     if b"hdlr" not in media or b"mdhd" not in media:
         return False
     if _read(file, media[b"hdlr"])[8:12] != b"vide" or b"edts" not in inside:
@@ -178,6 +184,11 @@ def _track_shows_all(file: BinaryIO, track: tuple[int, int], movie_scale: int) -
         return False
     # Two ticks of the movie's clock: it is often coarser than the track's.
     return edits[0][0] / movie_scale + 2 / movie_scale >= clock[1] / clock[0]
+
+
+def _inside(file: BinaryIO, place: tuple[int, int]) -> dict[bytes, tuple[int, int]]:
+    """Kind → (offset of the body, end) of the boxes in a box, none longer than the box itself."""
+    return {kind: (first, min(last, place[1])) for kind, first, last in boxes(file, *place)}
 
 
 def _edits(body: bytes) -> list[tuple[int, int]]:

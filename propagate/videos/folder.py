@@ -67,10 +67,10 @@ class FolderSource:
         }
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[bool, int, str]]:
     """A key that sorts names as people count: frame2 before frame10."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(int(digits), "") if digits else (-1, text) for digits, text in parts]
+    return [(bool(text), int(digits or 0), text) for digits, text in parts]
 
 
 def _pictures(folder: Path) -> list[Path]:

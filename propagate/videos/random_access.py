@@ -72,7 +72,7 @@ class RandomAccess:
         except (DECORDError, RuntimeError, IndexError):
             return None
         return [
-            Frame(index, image, float(time))
+            Frame(index, image.copy(), float(time))  # a kept frame must not keep the whole batch
             for index, image, time in zip(indices, images, wanted, strict=True)
         ]
 

@@ -15,7 +15,7 @@ from propagate.types import Frame
 from propagate.videos import Video
 
 CHUNK_FRAMES = 32
-CHUNK_BYTES = 256 * 2**20
+CHUNK_BYTES = 128 * 2**20
 
 
 class Source(Protocol):
@@ -106,6 +106,7 @@ class View:
 
     def window(self, start: int = 0, stop: int | None = None) -> Video:
         """A part of this window; the indices stay those of the source."""
+        type(self)(self.source, start, stop)  # what was asked for must make sense by itself
         stops = [end for end in (self.stop, stop) if end is not None]
         return replace(self, start=max(self.start, start), stop=min(stops, default=None))
 
@@ -141,7 +142,7 @@ def backwards(
 ) -> Iterator[Frame]:
     """Frames last to first from a reader that only goes forwards, a bounded chunk at a time.
 
-    Holds at most 32 frames or 256 MiB. Where `read` cannot jump, the time grows with the square
+    Holds at most 32 frames or 128 MiB. Where `read` cannot jump, the time grows with the square
     of the length: that is the price of bounded memory.
     """
     chunk = max(1, min(CHUNK_FRAMES, CHUNK_BYTES // frame_bytes))
