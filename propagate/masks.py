@@ -45,15 +45,12 @@ def centre(mask: BoolArray) -> FloatArray | None:
     box = box_of(mask)
     if box is None:
         return None
-    import cv2
-
     x0, y0, x1, y1 = box.astype(int)
-    inside = np.pad(mask[y0:y1, x0:x1], 1).astype(np.uint8)
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = _depth(mask[y0:y1, x0:x1])
     deepest = np.argwhere(depth >= depth.max() - 1e-4)
     away = np.square(deepest - deepest.mean(axis=0)).sum(axis=1)
     y, x = deepest[away.argmin()]
-    return np.array([x0 + x - 0.5, y0 + y - 0.5], np.float32)  # the padding shifted both by one
+    return np.array([x0 + x + 0.5, y0 + y + 0.5], np.float32)
 
 
 def iou(one: BoolArray, other: BoolArray) -> float:
@@ -130,7 +127,8 @@ def drop_small(mask: BoolArray, hole_area: int, island_area: int) -> BoolArray:
 def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
     """(N, 2) float32 pixel centres on the mask, each as far from the earlier ones as it can be.
 
-    The first one is `centre(mask)`; N is `count`, or fewer where the mask has fewer pixels.
+    The first one is `centre(mask)`; N is `count`, or fewer where the mask has fewer pixels. Points
+    keep off the mask's edge, where a slightly wrong mask is wrong, if there is room.
 
     Args:
         mask: (H, W) bool.
@@ -140,7 +138,9 @@ def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
     first = centre(mask)
     if first is None or count < 1:
         return np.zeros((0, 2), np.float32)
-    pixels = np.flatnonzero(mask)
+    depth = _depth(mask)
+    inner = np.flatnonzero(depth > 0.3 * depth.max())
+    pixels = inner if len(inner) >= count else np.flatnonzero(mask)
     candidates = max(4096, 4 * count)
     if len(pixels) > candidates:
         pixels = np.random.default_rng(seed).choice(pixels, candidates, replace=False)
@@ -219,6 +219,15 @@ def decode_rle(rle: Mapping[str, Any]) -> BoolArray:
         raise InputError(f"run lengths fill {runs.sum()} pixels, not {height} x {width}")
     values = np.arange(len(runs)) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, runs).reshape(width, height).T)
+
+
+def _depth(mask: BoolArray) -> FloatArray:
+    """(H, W) float32: pixels to the nearest one off the mask; all around the picture is off it."""
+    import cv2
+
+    padded = np.pad(mask, 1).astype(np.uint8)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(depth[1:-1, 1:-1], np.float32)
 
 
 def _compress(runs: npt.NDArray[np.int64]) -> str:

@@ -135,7 +135,13 @@ def test_sampled_points_are_distinct_pixels_of_the_mask(mask, count, seed):
 def test_sampled_points_are_well_spread():
     points = masks.sample_points(np.ones((200, 300), bool), 16, seed=1)
     gaps = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e6 * np.eye(16)
-    assert gaps.min() > 0.7 * np.sqrt(200 * 300 / 16)
+    assert gaps.min() > 0.5 * np.sqrt(200 * 300 / 16)
+
+
+def test_sampled_points_keep_off_the_edge():
+    mask = disc((80, 80), 40, 40, 30)
+    columns, rows = masks.sample_points(mask, 12, seed=0).astype(int).T
+    assert ndimage.distance_transform_edt(mask)[rows, columns].min() > 0.25 * 30
 
 
 @given(SIZES.flatmap(lambda size: arrays.arrays(bool, (3, *size))), st.integers(0, 9))

@@ -14,7 +14,7 @@ import torch
 from propagate import testing
 from propagate.errors import InputError
 from propagate.masks import box_of, components, iou
-from propagate.types import Candidates, Guess, Recall
+from propagate.types import READINGS, Candidates, Guess, Recall
 
 
 @pytest.mark.parametrize("scenario", ["apart", "crossing", "leaving"])
@@ -128,7 +128,7 @@ class Memory:
         return ()
 
     def recall(self, state, embedding):
-        maps = np.ones((1, *embedding.keys.shape[1:]), np.float32)
+        maps = np.ones((len(READINGS), *embedding.keys.shape[1:]), np.float32)
         return {key: Recall(key, maps, 1.0) for key in state}
 
     def update(self, state, embedding, result, anchors):
@@ -248,6 +248,12 @@ class BrightMemory(Memory):
         return {key: replace(one, maps=one.maps * 2) for key, one in recalls.items()}
 
 
+class CoarseMemory(Memory):
+    def recall(self, state, embedding):
+        recalls = super().recall(state, embedding)
+        return {key: replace(one, maps=one.maps[:, ::2]) for key, one in recalls.items()}
+
+
 class BlankMemory(Memory):
     def recall(self, state, embedding):
         return {}
@@ -258,6 +264,7 @@ class BlankMemory(Memory):
     [
         (GrowingMemory(), "grows"),
         (BrightMemory(), "recall maps must be 0..1"),
+        (CoarseMemory(), "recall maps must have shape"),
         (BlankMemory(), "not recalled"),
     ],
 )

@@ -8,7 +8,7 @@ occurs on the prompt than off it (Swain and Ballard, "Color Indexing", 1991).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -20,6 +20,7 @@ from scipy import ndimage, special
 from propagate import masks
 from propagate.coords import fit_long_side, pixel_centres, point_inside, scale_box, scale_points
 from propagate.types import (
+    READINGS,
     BoolArray,
     Candidates,
     Evidence,
@@ -33,6 +34,7 @@ _HISTOGRAM = (8, 16, 16)  # cells of lightness, green to red, blue to yellow
 _RARE = 2e-4  # share of the pixels below which a colour counts as unseen
 _STRIDE = 16  # pixels; of the keys that an appearance memory matches
 _REFUSED = 5.0  # how much a colour at a negative point outweighs the same share on the object
+_BELONGING = READINGS.index("familiar")  # the readings before it say what belongs to the object
 _OFFSETS = (-1.5, 0.0, 1.5)  # a strict, a plain and a generous answer
 
 
@@ -95,7 +97,7 @@ class ColourSegmenter:
 
     def decode(self, embedding: ColourEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """Three answers to each prompt: strict, plain, generous."""
-        return [_answer(embedding, prompt) for prompt in prompts]
+        return [_answer(embedding, _spoken(prompt)) for prompt in prompts]
 
     def _keys(self, image: ImageArray) -> torch.Tensor:
         """Colours on circles: a dot product is a sum of cosines of the differences."""
@@ -104,6 +106,20 @@ class ColourSegmenter:
         circles = np.concatenate([np.cos(angles), np.sin(angles)], axis=-1)
         scaled = np.sqrt(np.float32(self.config.temperature)) * circles
         return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+
+
+def _spoken(prompt: Prompt) -> Prompt:
+    """The prompt; an expected box and points stand for given ones where there are no maps."""
+    evidence = prompt.evidence
+    if evidence is None or evidence.prior is not None or evidence.recall is not None:
+        return prompt
+    return replace(
+        prompt,
+        points_xy=np.concatenate([prompt.points_xy, evidence.points_xy]),
+        labels=np.concatenate([np.asarray(prompt.labels), evidence.labels]),
+        box=evidence.box if prompt.box is None else prompt.box,
+        evidence=None,
+    )
 
 
 def _answer(embedding: ColourEmbedding, prompt: Prompt) -> Candidates:
@@ -142,19 +158,19 @@ def _seeds(embedding: ColourEmbedding, prompt: Prompt) -> tuple[FloatArray, Floa
     if prompt.mask is not None:
         mask = _resize(prompt.mask.astype(np.float32), size)
         on, off = mask, 1 - mask
-    for disc in _discs(embedding, prompt, wanted=True):
+    labels = np.asarray(prompt.labels)
+    for disc in _discs(embedding, prompt.points_xy[labels]):
         on[disc] = 1
-    for disc in _discs(embedding, prompt, wanted=False):
+    for disc in _discs(embedding, prompt.points_xy[~labels]):
         on[disc], never[disc] = 0, 1
     return on, off, never
 
 
-def _discs(embedding: ColourEmbedding, prompt: Prompt, *, wanted: bool) -> Iterator[BoolArray]:
-    """(h, w) bool around each positive, or each negative, point that lies in the picture."""
+def _discs(embedding: ColourEmbedding, points: FloatArray) -> Iterator[BoolArray]:
+    """(h, w) bool around each of the points (N, 2) that lies in the picture."""
     size = embedding.codes.shape
-    points = prompt.points_xy[prompt.labels == wanted]
     points = points[point_inside(points, embedding.size_hw)]
-    radius = max(1.0, 0.02 * max(size))
+    radius = max(1.0, 0.01 * max(size))
     for point in scale_points(points, embedding.size_hw, size):
         yield np.square(pixel_centres(size) - point).sum(axis=-1) <= radius**2
 
@@ -176,11 +192,12 @@ def _place(embedding: ColourEmbedding, prompt: Prompt) -> FloatArray:
 
 
 def _beliefs(evidence: Evidence, size: tuple[int, int]) -> tuple[FloatArray, FloatArray]:
-    """(h, w) prior and (h, w) recall, the mean reading; all ones where one is not given."""
+    """(h, w) prior and (h, w) recall; all ones where one is not given."""
     prior, recall = evidence.prior, evidence.recall
+    ones = np.ones(size, np.float32)
     return (
-        np.ones(size, np.float32) if prior is None else _resize(prior, size),
-        np.ones(size, np.float32) if recall is None else _resize(recall.mean(axis=0), size),
+        ones if prior is None else _resize(prior, size),
+        ones if recall is None else _resize(recall[:_BELONGING].mean(axis=0), size),
     )
 
 

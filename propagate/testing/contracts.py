@@ -13,6 +13,7 @@ from propagate.motion import Motion
 from propagate.segmenters import Segmenter
 from propagate.testing.shapes import MovingShapes, moving_shapes
 from propagate.types import (
+    READINGS,
     Candidates,
     Embedding,
     Evidence,
@@ -35,7 +36,7 @@ def check_segmenter(segmenter: Segmenter) -> None:
         _require(np.array_equal(image, video.images[0]), "encode changed the image")
         _check_embedding(embedding, size_hw)
         _require(segmenter.decode(embedding, []) == [], "no prompts must give an empty list")
-        prompts = _all_kinds_of_prompts(video)
+        prompts = _all_kinds_of_prompts(video, embedding)
         before = pickle.dumps(prompts)
         answers = segmenter.decode(embedding, prompts)
         _require(pickle.dumps(prompts) == before, "decode changed the prompts")
@@ -93,6 +94,8 @@ def check_memory(memory: Memory, segmenter: Segmenter) -> None:
             _require(set(recalls) <= {1, 2}, "an object that was never shown is recalled")
             for key, recall in recalls.items():
                 _require(recall.object_id == key, "a recall stands under another object's id")
+                wanted = (len(READINGS), *embeddings[index].keys.shape[1:])
+                _require(recall.maps.shape == wanted, f"recall maps must have shape {wanted}")
                 _check_soft(recall.maps, 3, "recall maps")
                 _check_unit(recall.trust, "recall trust")
                 _require(_same(recall, resumed[key]), "a saved state recalls differently")
@@ -116,19 +119,23 @@ def _ids(result: FrameResult) -> set[int]:
     return {mask.object_id for mask in result.masks} | set(result.missing)
 
 
-def _all_kinds_of_prompts(video: MovingShapes) -> list[Prompt]:
+def _all_kinds_of_prompts(video: MovingShapes, embedding: Embedding) -> list[Prompt]:
     """Ids out of order; points of both signs, boxes, masks, evidence, and all of them at once."""
     soft: FloatArray = video.masks[2][0, ::2, ::3].astype(np.float32)
-    evidence = Evidence(prior=soft, trust=0.5, recall=np.stack([soft, soft / 2]))
     far = video.images.shape[2] - 0.5
-    points = np.array([[12.5, 9.5], [far, 0.5]], np.float32)
+    points, labels = np.array([[12.5, 9.5], [far, 0.5]], np.float32), np.array([True, False])
     box = np.array([4, 6, 30, 28], np.float32)
+    shape = (len(READINGS), *embedding.keys.shape[1:])
+    recall = np.linspace(0, 1, int(np.prod(shape)), dtype=np.float32).reshape(shape)
+    evidence = Evidence(soft, 0.5, recall, box, points, labels)
     return [
         Prompt(0, 7, points_xy=points[:1]),
         Prompt(0, 2, box=box),
         Prompt(0, 300, mask=video.masks[1][0]),
         Prompt(0, 4, evidence=evidence),
-        Prompt(0, 1, points, np.array([True, False]), box, video.masks[3][0], evidence),
+        Prompt(0, 6, evidence=Evidence(recall=recall)),
+        Prompt(0, 8, evidence=Evidence(trust=1, points_xy=points, labels=labels)),
+        Prompt(0, 1, points, labels, box, video.masks[3][0], evidence),
     ]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from propagate.errors import InputError
-from propagate.masks import iou
+from propagate.masks import box_of, iou, sample_points
 from propagate.segmenters import colour
 from propagate.testing import moving_shapes
 from propagate.types import Evidence, Prompt
@@ -47,7 +47,7 @@ def test_a_prior_and_a_recall_find_a_moved_object():
     embedding = SEGMENTER.encode(VIDEO.images[4])
     for key, stack in VIDEO.masks.items():
         prior, recall = stack[3].astype(np.float32), stack[4, ::8, ::8].astype(np.float32)
-        evidence = Evidence(prior=prior, trust=0.7, recall=recall[None])
+        evidence = Evidence(prior=prior, trust=0.7, recall=np.stack([recall] * 4))
         found, score = best(embedding, Prompt(4, key, evidence=evidence))
         assert iou(found, stack[4]) > 0.8
         assert score > 0.5
@@ -56,7 +56,7 @@ def test_a_prior_and_a_recall_find_a_moved_object():
 def test_evidence_that_contradicts_itself_scores_low():
     embedding = SEGMENTER.encode(VIDEO.images[4])
     prior = VIDEO.masks[1][4].astype(np.float32)
-    evidence = Evidence(prior=prior, trust=0.7, recall=np.zeros((1, 15, 20), np.float32))
+    evidence = Evidence(prior=prior, trust=0.7, recall=np.zeros((4, 15, 20), np.float32))
     found, score = best(embedding, Prompt(4, 1, evidence=evidence))
     assert not found.any()
     assert score == 0
@@ -94,3 +94,17 @@ def test_tiny_pictures_are_answered(size_hw):
     (answer,) = SEGMENTER.decode(SEGMENTER.encode(image), [Prompt(0, 1, [[0.5, 0.5]])])
     assert answer.size_hw == size_hw
     assert np.isfinite(answer.logits).all()
+
+
+@pytest.mark.parametrize("kind", ["box", "points"])
+def test_an_expected_place_finds_the_object(kind):
+    embedding = SEGMENTER.encode(VIDEO.images[6])
+    for key, stack in VIDEO.masks.items():
+        where = {
+            "box": Evidence(trust=0.5, box=box_of(stack[6])),
+            "points": Evidence(
+                trust=0.5, points_xy=sample_points(stack[6], 3, 0), labels=np.ones(3, bool)
+            ),
+        }
+        found, _ = best(embedding, Prompt(6, key, evidence=where[kind]))
+        assert iou(found, stack[6]) > 0.8
