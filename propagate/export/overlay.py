@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from propagate.errors import OutputError
-from propagate.export import Run, make_folder, replacing
-from propagate.export._drawing import (
+from propagate.drawing import (
     DARK,
     Rectangle,
     chip,
@@ -19,6 +17,8 @@ from propagate.export._drawing import (
     trace,
     unit_of,
 )
+from propagate.errors import OutputError
+from propagate.export import Run, make_folder, replacing
 from propagate.export._mp4 import write_mp4
 from propagate.export.tracks import TracksJournal
 from propagate.masks import box_of
@@ -135,7 +135,7 @@ def draw_overlay(image: ImageArray, result: FrameResult) -> ImageArray:
         text = _label(mask)
         rectangle = _place(mask, chip_size(text, unit), result.size_hw, taken)
         if rectangle is not None:
-            chip(drawn, rectangle[:2], text, colour_of(mask.object_id))
+            chip(drawn, rectangle[:2], text, colour_of(mask.object_id), unit)
             taken.append(rectangle)
     return drawn
 
@@ -181,9 +181,9 @@ def _draw_missing(image: ImageArray, result: FrameResult, unit: float) -> list[R
     for number, one in enumerate(missing):
         text = f"{one.object_id}  {one.state}: {one.reason}"
         if x + chip_size(text, unit)[0] > width and x > round(6 * unit):
-            chip(image, (x, top), f"{len(missing) - number} more", (150, 150, 150))
+            chip(image, (x, top), f"{len(missing) - number} more", (150, 150, 150), unit)
             break
-        chip(image, (x, top), text, colour_of(one.object_id))
+        chip(image, (x, top), text, colour_of(one.object_id), unit)
         x += chip_size(text, unit)[0] + round(6 * unit)
     return [strip]
 

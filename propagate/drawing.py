@@ -77,7 +77,9 @@ def chip_size(text: str, unit: float) -> tuple[int, int]:
     return width + 3 * pad + round(9 * unit), height + 2 * pad
 
 
-def chip(image: ImageArray, corner_xy: tuple[int, int], text: str, colour: Colour) -> None:
+def chip(
+    image: ImageArray, corner_xy: tuple[int, int], text: str, colour: Colour, unit: float
+) -> None:
     """Draw a label: white letters on a dark plate with a dot in colour.
 
     Args:
@@ -85,17 +87,16 @@ def chip(image: ImageArray, corner_xy: tuple[int, int], text: str, colour: Colou
         corner_xy: pixels of its upper left corner; `chip_size` says how far it reaches.
         text: one line.
         colour: of the dot.
+        unit: how large, see `unit_of`.
     """
-    unit = unit_of(image)
     width, height = chip_size(text, unit)
     x, y = corner_xy
     shade(image, (x, y, x + width, y + height), 0.72)
     radius = max(2, round(4.5 * unit))
     pad = round(7 * unit)
-    middle = y + height // 2
-    cv2.circle(image, (x + pad + radius, middle), radius, colour, -1, cv2.LINE_AA)
-    baseline = y + height - pad
-    place = (x + 2 * pad + 2 * radius, baseline)
+    dot = (x + pad + radius, y + height // 2)
+    cv2.circle(image, dot, radius, colour, -1, cv2.LINE_AA)
+    place = (x + 2 * pad + 2 * radius, y + height - pad)
     cv2.putText(image, plain(text), place, _FONT, 0.52 * unit, WHITE, 1, cv2.LINE_AA)
 
 

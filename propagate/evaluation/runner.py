@@ -1,0 +1,164 @@
+"""Runs a tracker over a data set and measures what it answers.
+
+For each object the prompt is given in the first frame in which it is annotated. As DAVIS does for
+prompted tracking, that frame and the last annotated one are left out of J and F.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from collections.abc import Sequence as SequenceOf
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from propagate.errors import InputError
+from propagate.evaluation.davis import LabelMap, Sequence, open_davis
+from propagate.evaluation.metrics import contour_accuracy, region_similarity, statistics
+from propagate.evaluation.prompts import PromptKind, check_kind, simulate_prompt
+from propagate.evaluation.results import FrameScore, ObjectResult, SequenceResult
+from propagate.export import make_folder, write_whole
+from propagate.export.png import MAX_PALETTE_ID, encode_png
+from propagate.types import BoolArray, Frame, FrameResult, Prompt
+
+
+class StepTracker(Protocol):
+    """What is measured: `propagate.tracker.Tracker`, or anything with these two methods."""
+
+    def start(self) -> Any:
+        """The state before the first frame."""
+        ...
+
+    def step(self, state: Any, frame: Frame, prompts: SequenceOf[Prompt] = ()) -> Any:
+        """The state after a frame; its `last` is the FrameResult."""
+        ...
+
+
+def evaluate(
+    root: str | PathLike[str],
+    tracker: StepTracker,
+    sequences: Iterable[str] | None = None,
+    prompt: str = "mask",
+    out: str | PathLike[str] | None = None,
+) -> Iterator[SequenceResult]:
+    """Measure a tracker on a data set laid out like DAVIS; yields as each sequence is done.
+
+    Args:
+        root: the folder that holds JPEGImages and Annotations.
+        tracker: what is measured.
+        sequences: names; None: all.
+        prompt: "mask", "box" or "click", made from the true mask of the first frame.
+        out: a folder for the answers, out/masks/<sequence>/<frame>.png; None writes nothing.
+
+    Raises:
+        InputError: the data set, a sequence's name or the kind of prompt is wrong.
+        OutputError: the answers cannot be written.
+    """
+    kind = check_kind(prompt)
+    found = open_davis(root, sequences)
+    masks = None if out is None else Path(out) / "masks"
+    return (
+        evaluate_sequence(one, tracker, kind, None if masks is None else masks / one.name)
+        for one in found
+    )
+
+
+def evaluate_sequence(
+    sequence: Sequence, tracker: StepTracker, prompt: PromptKind, masks: Path | None = None
+) -> SequenceResult:
+    """Run a tracker through one sequence.
+
+    Raises:
+        InputError: fewer than three annotated frames, no object in them, or masks of another size.
+        OutputError: the answers cannot be written to the folder `masks`.
+    """
+    if len(sequence.annotated) < 3:
+        raise InputError(
+            f"sequence {sequence.name!r} has {len(sequence.annotated)} annotated frames; the first "
+            "and the last do not count, so at least 3 are needed"
+        )
+    state, seconds, count = tracker.start(), 0.0, 0
+    known: tuple[int, ...] = ()
+    scores: list[FrameScore] = []
+    for frame in sequence.video():
+        truth = _truth(sequence, frame)
+        fresh = {} if truth is None else _fresh(truth, known)
+        prompts = [simulate_prompt(prompt, seen, frame.index, one) for one, seen in fresh.items()]
+        began = time.perf_counter()
+        state = tracker.step(state, frame, prompts)
+        seconds += time.perf_counter() - began
+        count += 1
+        result: FrameResult = state.last
+        if truth is not None and frame.stem != sequence.annotated[-1]:
+            scores += [_score(result, truth, frame, one) for one in known]
+        if masks is not None:
+            _write(masks, frame, result)
+        known = (*known, *fresh)
+    objects = _objects(scores)
+    if not objects:
+        raise InputError(
+            f"sequence {sequence.name!r} has no object to score before its last frame; "
+            "are the masks named like the pictures?"
+        )
+    return SequenceResult(sequence, tuple(scores), objects, count, seconds)
+
+
+def _truth(sequence: Sequence, frame: Frame) -> LabelMap | None:
+    """The true ids of a frame, of the picture's size."""
+    truth = sequence.truth(frame.stem or "")
+    if truth is not None and truth.shape != frame.size_hw:
+        raise InputError(
+            f"sequence {sequence.name!r}, frame {frame.stem}: the mask is {truth.shape} (H, W), "
+            f"the picture {frame.size_hw}; use masks and pictures of one resolution"
+        )
+    return truth
+
+
+def _fresh(truth: LabelMap, known: tuple[int, ...]) -> dict[int, BoolArray]:
+    """Id → true mask of what is seen for the first time, sorted by id."""
+    seen = np.unique(truth).tolist()
+    return {one: truth == one for one in seen if one > 0 and one not in known}
+
+
+def _score(result: FrameResult, truth: LabelMap, frame: Frame, object_id: int) -> FrameScore:
+    """Compare one object with the truth."""
+    # Where masks overlap a pixel can only have one id, as in a file of masks.
+    prediction = result.label_map() == object_id
+    wanted = truth == object_id
+    found = object_id in result
+    missing = result.missing.get(object_id)
+    gone = "unknown" if missing is None else missing.state
+    return FrameScore(
+        frame.index,
+        frame.stem or "",
+        object_id,
+        region_similarity(prediction, wanted),
+        contour_accuracy(prediction, wanted),
+        result[object_id].score if found else None,
+        result[object_id].state if found else gone,
+    )
+
+
+def _objects(scores: Iterable[FrameScore]) -> tuple[ObjectResult, ...]:
+    """Statistics an object, sorted by id."""
+    series: dict[int, list[FrameScore]] = {}
+    for one in scores:
+        series.setdefault(one.object_id, []).append(one)
+    return tuple(
+        ObjectResult(
+            object_id,
+            statistics([one.j for one in series[object_id]]),
+            statistics([one.f for one in series[object_id]]),
+        )
+        for object_id in sorted(series)
+    )
+
+
+def _write(folder: Path, frame: Frame, result: FrameResult) -> None:
+    """Keep an answer as a PNG that DAVIS's own tools read."""
+    labels = result.label_map()
+    data = encode_png(labels, wide=bool(labels.max() > MAX_PALETTE_ID))
+    write_whole(make_folder(folder) / f"{frame.stem}.png", data)
