@@ -8,10 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from propagate.drawing import DARK, WHITE, Colour, Rectangle, chip, chip_size, colour_of, trace
 from propagate.errors import InputError
 from propagate.evaluation.davis import read_labels
 from propagate.evaluation.results import FrameScore, SequenceResult
+from propagate.export._drawing import (
+    DARK,
+    WHITE,
+    Colour,
+    Rectangle,
+    chip,
+    chip_size,
+    colour_of,
+    trace,
+)
 from propagate.masks import box_of
 from propagate.types import BoolArray, ImageArray
 from propagate.videos.images import read_image

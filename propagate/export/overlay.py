@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from propagate.drawing import (
+from propagate.errors import OutputError
+from propagate.export import Run, make_folder, replacing
+from propagate.export._drawing import (
     DARK,
     Rectangle,
     chip,
@@ -17,8 +19,6 @@ from propagate.drawing import (
     trace,
     unit_of,
 )
-from propagate.errors import OutputError
-from propagate.export import Run, make_folder, replacing
 from propagate.export._mp4 import write_mp4
 from propagate.export.tracks import TracksJournal
 from propagate.masks import box_of

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from propagate import plugins
-from propagate.drawing import colour_of
 from propagate.errors import OutputError
 from propagate.export import Run, _mp4
+from propagate.export._drawing import colour_of
 from propagate.export.overlay import draw_overlay, render_overlay
 from propagate.testing import moving_shapes
 from propagate.types import Frame, FrameResult, Mask, Missing
