@@ -9,12 +9,15 @@ import numpy as np
 
 from propagate import config as settings
 from propagate import plugins
-from propagate.errors import PromptError
+from propagate.errors import ConfigError, PromptError
+from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
 from propagate.selection import to_picture
-from propagate.tracker import Config, Tracker, TrackerState, build, merge_prompts
+from propagate.tracker import Config, Tracker, TrackerState, build
 from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt
 from propagate.videos import open_video
+
+_SEGMENTERS = "propagate.segmenters"
 
 
 def load_segmenter(
@@ -25,18 +28,19 @@ def load_segmenter(
     Args:
         name: a file in `propagate/segmenters`, for example "lite".
         checkpoint: weights file; None takes what the segmenter ships with.
-        device: "cpu", "cuda" or "auto".
+        device: "cpu", "cuda" or "auto"; a segmenter that has no such setting runs on the CPU.
 
     Raises:
-        ConfigError: no such segmenter.
+        ConfigError: no such segmenter or device, or a checkpoint for one without weights.
         CheckpointError: the weights cannot be loaded.
     """
-    options: dict[str, Any] = {}
-    if name != "colour":  # the one segmenter without weights or device
-        options = {"device": device}
+    known = plugins.settings(_SEGMENTERS, name)
+    options = {"device": device} if "device" in known else {}
     if checkpoint is not None:
+        if "checkpoint" not in known:
+            raise ConfigError(f"segmenter {name!r} has no weights; leave the checkpoint out")
         options["checkpoint"] = checkpoint
-    segmenter: Segmenter = plugins.build("propagate.segmenters", name, options)
+    segmenter: Segmenter = plugins.build(_SEGMENTERS, name, options)
     return segmenter
 
 

@@ -1,13 +1,15 @@
-"""From what is believed of an object to the question put to the segmenter."""
+"""From what the user said, or what is believed of an object, to the question for the segmenter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from propagate.types import Evidence, Guess, Prompt, Recall
+from propagate import coords
+from propagate.errors import PromptError
+from propagate.types import BoolArray, Evidence, Frame, Guess, Prompt, Recall
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Prompting:
         guess = guesses.get(object_id)
         if guess is None:
             return evidence
-        others = [g.points_xy[:1] for i, g in guesses.items() if i != object_id and len(g.points_xy)]
+        others = [
+            g.points_xy[:1] for i, g in guesses.items() if i != object_id and len(g.points_xy)
+        ]
         others = others[: self._config.negatives]
         points = np.concatenate([guess.points_xy, *others]).astype(np.float32)
         return replace(
@@ -78,3 +82,72 @@ class Prompting:
             points_xy=points,
             labels=np.arange(len(points)) < len(guess.points_xy),
         )
+
+
+def merge_prompts(
+    prompts: Sequence[Prompt], frame: Frame, known: Iterable[int]
+) -> dict[int, Prompt]:
+    """One prompt an object, checked against the picture.
+
+    Points are joined; a later box or mask wins.
+
+    Raises:
+        PromptError: see `Tracker.step`.
+    """
+    merged: dict[int, Prompt] = {}
+    for prompt in prompts:
+        _check(prompt, frame)
+        before = merged.get(prompt.object_id)
+        merged[prompt.object_id] = prompt if before is None else _join(before, prompt)
+    for object_id, prompt in merged.items():
+        positive = bool(prompt.labels is not None and prompt.labels.any())
+        if (
+            not positive
+            and prompt.box is None
+            and prompt.mask is None
+            and object_id not in set(known)
+        ):
+            raise PromptError(
+                f"object {object_id} is not known in frame {frame.index}, and a negative point "
+                "alone cannot start it; add a positive point, a box or a mask"
+            )
+    return dict(sorted(merged.items()))
+
+
+def _join(one: Prompt, other: Prompt) -> Prompt:
+    labels = [p.labels for p in (one, other) if p.labels is not None]
+    return replace(
+        one,
+        points_xy=np.concatenate([one.points_xy, other.points_xy]),
+        labels=np.concatenate(labels),
+        box=one.box if other.box is None else other.box,
+        mask=one.mask if other.mask is None else other.mask,
+    )
+
+
+def _check(prompt: Prompt, frame: Frame) -> None:
+    who = f"prompt of object {prompt.object_id} in frame {prompt.frame_index}"
+    height, width = frame.size_hw
+    if prompt.frame_index != frame.index:
+        raise PromptError(f"{who} was given with frame {frame.index}")
+    if not coords.point_inside(prompt.points_xy, frame.size_hw).all():
+        raise PromptError(
+            f"{who}: a point lies outside the picture, which is {width} x {height}: "
+            f"{prompt.points_xy.round(1).tolist()}"
+        )
+    if prompt.box is not None and coords.clip_box(prompt.box, frame.size_hw) is None:
+        raise PromptError(
+            f"{who}: box {prompt.box.tolist()} lies outside the picture, {width} x {height}"
+        )
+    if prompt.mask is not None:
+        _check_mask(prompt.mask, who, frame.size_hw)
+
+
+def _check_mask(mask: BoolArray, who: str, size_hw: tuple[int, int]) -> None:
+    if mask.shape != size_hw:
+        raise PromptError(
+            f"{who}: mask is {mask.shape[1]} x {mask.shape[0]}, "
+            f"the picture is {size_hw[1]} x {size_hw[0]}; give a mask of the picture's size"
+        )
+    if not mask.any():
+        raise PromptError(f"{who}: mask is empty; mark at least one pixel")

@@ -59,12 +59,11 @@ class Selection:
         merit = candidates.scores.astype(np.float64)
         if expected is not None:
             height, width = candidates.logits.shape[1:]
-            place = cv2.resize(expected, (width, height), interpolation=cv2.INTER_LINEAR)
+            resized = cv2.resize(expected, (width, height), interpolation=cv2.INTER_LINEAR)
+            place = np.asarray(resized, np.float32)
             merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
         best = int(merit.argmax())
-        return Choice(
-            candidates.object_id, candidates.logits[best], float(candidates.scores[best])
-        )
+        return Choice(candidates.object_id, candidates.logits[best], float(candidates.scores[best]))
 
     def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
         """Whether an answer of the tracker's own asking is good enough to be a mask."""
@@ -153,7 +152,10 @@ def _leaves(box: FloatArray, size_hw: tuple[int, int]) -> bool:
     margin = 0.01 * max(size_hw)
     centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     touches = (
-        box[0] <= margin or box[1] <= margin or box[2] >= width - margin or box[3] >= height - margin
+        box[0] <= margin
+        or box[1] <= margin
+        or box[2] >= width - margin
+        or box[3] >= height - margin
     )
     narrow = min(box[2] - box[0], box[3] - box[1]) < 4 * margin
     outside = not (0 <= centre_x < width and 0 <= centre_y < height)

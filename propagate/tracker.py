@@ -10,21 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
-from propagate import coords, plugins
-from propagate.errors import PromptError
+from propagate import plugins
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
-from propagate.prompting import Prompting
+from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
 from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
 from propagate.types import (
-    BoolArray,
     Candidates,
-    Evidence,
     FloatArray,
     Frame,
     FrameResult,
@@ -209,71 +204,7 @@ class _Beliefs:
         return None if guess is None else guess.prior
 
 
-def merge_prompts(
-    prompts: Sequence[Prompt], frame: Frame, known: Iterable[int]
-) -> dict[int, Prompt]:
-    """One prompt an object, checked against the picture: points are joined, a later box or mask wins.
-
-    Raises:
-        PromptError: see `Tracker.step`.
-    """
-    merged: dict[int, Prompt] = {}
-    for prompt in prompts:
-        _check(prompt, frame)
-        before = merged.get(prompt.object_id)
-        merged[prompt.object_id] = prompt if before is None else _join(before, prompt)
-    for object_id, prompt in merged.items():
-        positive = bool(prompt.labels is not None and prompt.labels.any())
-        if not positive and prompt.box is None and prompt.mask is None and object_id not in set(known):
-            raise PromptError(
-                f"object {object_id} is not known in frame {frame.index}, and a negative point "
-                "alone cannot start it; add a positive point, a box or a mask"
-            )
-    return dict(sorted(merged.items()))
-
-
-def _join(one: Prompt, other: Prompt) -> Prompt:
-    labels = [p.labels for p in (one, other) if p.labels is not None]
-    return replace(
-        one,
-        points_xy=np.concatenate([one.points_xy, other.points_xy]),
-        labels=np.concatenate(labels),
-        box=one.box if other.box is None else other.box,
-        mask=one.mask if other.mask is None else other.mask,
-    )
-
-
-def _check(prompt: Prompt, frame: Frame) -> None:
-    who = f"prompt of object {prompt.object_id} in frame {prompt.frame_index}"
-    height, width = frame.size_hw
-    if prompt.frame_index != frame.index:
-        raise PromptError(f"{who} was given with frame {frame.index}")
-    if not coords.point_inside(prompt.points_xy, frame.size_hw).all():
-        raise PromptError(
-            f"{who}: a point lies outside the picture, which is {width} x {height}: "
-            f"{prompt.points_xy.round(1).tolist()}"
-        )
-    if prompt.box is not None and coords.clip_box(prompt.box, frame.size_hw) is None:
-        raise PromptError(
-            f"{who}: box {prompt.box.tolist()} lies outside the picture, {width} x {height}"
-        )
-    if prompt.mask is not None:
-        _check_mask(prompt.mask, who, frame.size_hw)
-
-
-def _check_mask(mask: BoolArray, who: str, size_hw: tuple[int, int]) -> None:
-    if mask.shape != size_hw:
-        raise PromptError(
-            f"{who}: mask is {mask.shape[1]} x {mask.shape[0]}, "
-            f"the picture is {size_hw[1]} x {size_hw[0]}; give a mask of the picture's size"
-        )
-    if not mask.any():
-        raise PromptError(f"{who}: mask is empty; mark at least one pixel")
-
-
-def _statuses(
-    before: Mapping[int, ObjectStatus], result: FrameResult
-) -> dict[int, ObjectStatus]:
+def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:
     statuses = {mask.object_id: ObjectStatus(mask.score) for mask in result.masks}
     for object_id in result.missing:
         old = before.get(object_id, ObjectStatus())
@@ -305,6 +236,3 @@ def _part(kind: str, settings: Mapping[str, Any]) -> Any:
     options = dict(settings)
     name = options.pop("name", kind.rpartition(".")[2])
     return plugins.build(kind, name, options)
-
-
-__all__ = ["Config", "Evidence", "ObjectStatus", "Tracker", "TrackerState", "build", "merge_prompts"]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from propagate.memory._attention import familiarity, locality
-from propagate.types import Embedding, FrameResult, Mask, Recall
+from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Appearance:
         near = _nearby(close, state.last, state.ids, recent)
         known = familiar[:, None].expand_as(recent)
         maps = torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
-        found = maps.unflatten(2, grid_hw).cpu().numpy()
+        found = torch.unflatten(maps, 2, grid_hw).cpu().numpy()
         return {
             object_id: Recall(object_id, found[n], _trust(found[n], state.areas[object_id]))
             for n, object_id in enumerate(state.ids)
@@ -141,7 +141,9 @@ class Appearance:
         areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
-            return replace(state, anchors=_keep_anchors((*state.anchors, now), self._config.anchors))
+            return replace(
+                state, anchors=_keep_anchors((*state.anchors, now), self._config.anchors)
+            )
         return self._with_recent(state, now, result.masks)
 
     def _with_recent(
@@ -170,11 +172,11 @@ def _cells(embedding: Embedding) -> Tensor:
     return cells
 
 
-def _cover(mask: Mask, grid_hw: tuple[int, int]) -> np.ndarray:
+def _cover(mask: Mask, grid_hw: tuple[int, int]) -> FloatArray:
     """(h*w,) float32: how far a mask covers each cell."""
     pixels = mask.pixels.view(np.uint8)
     small = cv2.resize(pixels * np.uint8(255), grid_hw[::-1], interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32).ravel() / 255
+    return small.astype(np.float32).ravel() / np.float32(255)
 
 
 def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -> Tensor:
@@ -193,10 +195,8 @@ def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -
     return columns.flatten(1)
 
 
-def _nearby(
-    close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tensor
-) -> Tensor:
-    """(Q, N) read from the last frame around the same place; `instead` for objects missing there."""
+def _nearby(close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tensor) -> Tensor:
+    """(Q, N) read from the last frame around the same place; `instead` where it lacks an object."""
     read = instead.clone()
     known = [n for n, object_id in enumerate(ids) if object_id in last.covers]
     if known:
@@ -206,7 +206,7 @@ def _nearby(
     return read
 
 
-def _trust(maps: np.ndarray, cells: float) -> float:
+def _trust(maps: FloatArray, cells: float) -> float:
     """How much of an object of so many cells the memory sees: mean of its best cells."""
     seen = np.sort((maps[1] * maps[3]).ravel())
     count = int(np.clip(round(0.5 * cells), 1, len(seen)))

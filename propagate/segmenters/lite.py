@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,9 +20,9 @@ from propagate import coords
 from propagate.errors import ConfigError
 from propagate.segmenters._lite import prompt_maps
 from propagate.segmenters._lite.fuse import fuse_norms
-from propagate.segmenters._lite.network import Features, LiteNetwork
+from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
 from propagate.segmenters._lite.weights import load_weights
-from propagate.types import Candidates, Evidence, ImageArray, Prompt, check_image
+from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt, check_image
 
 SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
 _MULTIPLE = 32  # of the network's input sides
@@ -102,9 +103,7 @@ class Lite:
             for i, prompt in enumerate(prompts)
         ]
 
-    def _draw(
-        self, embedding: LiteEmbedding, prompts: Sequence[Prompt]
-    ) -> tuple[Tensor, Tensor]:
+    def _draw(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
         """The decoder's inputs: prompt maps (N, 6, h, w) and memory readings (N, 5, h16, w16)."""
         from_hw, to_hw = embedding.size_hw, embedding.input_hw
         grid_hw = (to_hw[0] // prompt_maps.STRIDE, to_hw[1] // prompt_maps.STRIDE)
@@ -141,20 +140,20 @@ def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
 
 def _padded_points(
     prompts: Sequence[Prompt], from_hw: tuple[int, int], to_hw: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """Points (N, P, 2) in pixels of the input and labels (N, P): 1, 0, or -1 for padding."""
     most = max(len(prompt.points_xy) for prompt in prompts)
     points = np.zeros((len(prompts), most, 2), np.float32)
     labels = np.full((len(prompts), most), -1, np.int64)
     for i, prompt in enumerate(prompts):
         count = len(prompt.points_xy)
-        if count:
+        if count and prompt.labels is not None:
             points[i, :count] = coords.scale_points(prompt.points_xy, from_hw, to_hw)
             labels[i, :count] = prompt.labels
     return points, labels
 
 
-def _prior_maps(prompt: Prompt, grid_hw: tuple[int, int]) -> np.ndarray:
+def _prior_maps(prompt: Prompt, grid_hw: tuple[int, int]) -> FloatArray:
     """(3, h, w): the prior, how far to trust it, and whether it is the user's own mask."""
     maps = np.zeros((3, *grid_hw), np.float32)
     evidence = prompt.evidence or Evidence()
@@ -173,16 +172,23 @@ def build(config: Config) -> Lite:
 
     Raises:
         CheckpointError: the weights file is missing, damaged or made for another network.
-        ConfigError: "cuda" where there is none, or an area below one tile.
+        ConfigError: no such device, "cuda" where there is none, or an area below one tile.
     """
-    name = config.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device 'cuda' is not available here; use 'cpu' or 'auto'")
+    device = _device(config.device)
     if config.area < _MULTIPLE**2:
         raise ConfigError(f"area must be at least {_MULTIPLE**2} pixels, got {config.area}")
     path = SHIPPED if config.checkpoint is None else Path(config.checkpoint)
     network = fuse_norms(load_weights(path))
-    device = torch.device(name)
-    return Lite(network.to(device, memory_format=torch.channels_last), device, config.area)
+    return Lite(channels_last(network.to(device)), device, config.area)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"no device named {name!r}; use 'cpu', 'cuda' or 'auto'") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {name!r} is not available here; use 'cpu' or 'auto'")
+    return device

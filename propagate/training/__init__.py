@@ -1,1 +1,1 @@
-"""How the weights of `lite` are made: photos, synthetic clips, simulated prompts, losses, recipe."""
+"""How the weights of `lite` are made: photos, made clips, simulated prompts, losses, recipe."""

@@ -63,13 +63,14 @@ def make_clip(
     camera = _camera_path(rng, labels, settings)
     bends = [_bend(rng, settings) for _ in range(settings.frames)]
     fill = photo.reshape(-1, 3).mean(0).tolist()
-    pictures, maps = [], []
+    pictures: list[ImageArray] = []
+    maps: list[LabelArray] = []
     for matrix, bend in zip(camera, bends, strict=True):
         x, y = _sampling_grid(matrix, bend, settings.size_hw)
         picture = cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderValue=fill)
         # Labels fit float32 exactly (ids are small); remap has no int32.
         map_ = cv2.remap(labels.astype(np.float32), x, y, cv2.INTER_NEAREST, borderValue=0)
-        pictures.append(picture)
+        pictures.append(np.asarray(picture, np.uint8))
         maps.append(map_.astype(np.int32))
     for number, cutout in enumerate(cutouts):
         _paste(rng, pictures, maps, cutout, PASTED + number)
@@ -91,8 +92,8 @@ def cut_out(rng: np.random.Generator, photo: ImageArray, labels: LabelArray) -> 
     mask = (labels == rng.choice(fit)).astype(np.uint8)
     x, y, width, height = cv2.boundingRect(mask)
     window = np.s_[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
-    alpha = cv2.GaussianBlur(cv2.erode(mask[window], np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.8)
-    return Cutout(photo[window], alpha)
+    inner = cv2.erode(mask[window], np.ones((3, 3), np.uint8)).astype(np.float32)
+    return Cutout(photo[window], np.asarray(cv2.GaussianBlur(inner, (0, 0), 0.8), np.float32))
 
 
 def _camera_path(
@@ -118,7 +119,9 @@ def _camera_path(
     path = []
     for _ in range(settings.frames):
         turn = np.deg2rad(angle)
-        linear = scale * np.array([[np.cos(turn) * stretch, -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        linear = scale * np.array(
+            [[np.cos(turn) * stretch, -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+        )
         offset = centre - linear @ np.array([out_w / 2, out_h / 2])
         path.append(np.concatenate([linear, offset[:, None]], 1).astype(np.float32))
         centre = centre + rng.normal(0, settings.shift * calm, 2) * span
@@ -132,7 +135,8 @@ def _bend(rng: np.random.Generator, settings: ClipSettings) -> FloatArray:
     height, width = settings.size_hw
     strength = settings.bend * rng.random() ** 2 * max(height, width)
     coarse = rng.normal(0, strength, (5, 5, 2)).astype(np.float32)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth, np.float32)
 
 
 def _sampling_grid(
@@ -163,10 +167,13 @@ def _paste(
     angle, turn = rng.normal(0, 10), rng.normal(0, 8)
     centre = np.array(cutout.alpha.shape[::-1]) / 2
     for picture, map_ in zip(pictures, maps, strict=True):
-        matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, scale)
+        pivot = (float(centre[0]), float(centre[1]))
+        matrix = np.asarray(cv2.getRotationMatrix2D(pivot, angle, scale), np.float64)
         matrix[:, 2] += place - centre
         alpha = cv2.warpAffine(cutout.alpha, matrix, (width, height))
-        colour = cv2.warpAffine(cutout.image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        colour = cv2.warpAffine(
+            cutout.image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+        )
         blend = alpha[..., None]
         picture[:] = (picture * (1 - blend) + colour * blend).astype(np.uint8)
         map_[alpha > 0.5] = object_id
@@ -188,16 +195,17 @@ def _light(rng: np.random.Generator) -> FloatArray:
 def _photograph(rng: np.random.Generator, picture: ImageArray, light: FloatArray) -> ImageArray:
     """Light, a little flicker, blur and noise."""
     flicker = light * np.float32(np.exp(rng.normal(0, 0.05)))
-    picture = cv2.transform(picture, flicker)
+    picture = np.asarray(cv2.transform(picture, flicker), np.uint8)
     chance = rng.random()
     if chance < 0.12:
-        picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 1.8)))
+        blurred = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.5, 1.8)))
+        picture = np.asarray(blurred, np.uint8)
     elif chance < 0.22:
         length = int(rng.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)
         end = rng.integers(0, length)
         cv2.line(kernel, (0, int(end)), (length - 1, int(length - 1 - end)), 1.0)
-        picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
+        picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
     if rng.random() < 0.2:
         noise = rng.normal(0, rng.uniform(2, 10), picture.shape)
         picture = np.clip(picture + noise, 0, 255).astype(np.uint8)

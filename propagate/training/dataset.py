@@ -103,7 +103,7 @@ class Samples(Dataset[dict[str, Tensor]]):
         number = int(rng.choice(len(self._chances), p=self._chances))
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, int(rng.integers(len(entry.labels))))
-        cutouts = []
+        cutouts: list[clips.Cutout] = []
         while rng.random() < 0.55 and len(cutouts) < 3:
             if cutouts and rng.random() < 0.3:
                 cutouts.append(cutouts[-1])  # a look-alike
@@ -150,4 +150,5 @@ def _cover(labels: LabelArray, ids: list[int]) -> FloatArray:
     """How far the objects cover each cell at stride 4: (h, w) float32 0..1."""
     mask = np.isin(labels, ids).astype(np.float32)
     height, width = labels.shape
-    return cv2.resize(mask, (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(mask, (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)

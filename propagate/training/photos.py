@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,33 +57,32 @@ class Photos:
         ]
         self.entries = [entry for entry in entries if is_held_out(entry) == held_out]
         self._places = _places(root)
-        self._files: dict[Path, BinaryIO] = {}
 
     def __len__(self) -> int:
         """How many photos there are."""
         return len(self.entries)
 
-    def __getstate__(self) -> dict[str, object]:
-        """Open files do not cross into worker processes."""
-        return {**self.__dict__, "_files": {}}
-
     def image(self, number: int) -> ImageArray:
         """(H, W, 3) uint8 RGB."""
-        pixels = cv2.imdecode(self._bytes(self.entries[number].image), cv2.IMREAD_COLOR)
+        pixels = self._decoded(self.entries[number].image, cv2.IMREAD_COLOR)
         return np.ascontiguousarray(pixels[:, :, ::-1])
 
     def labels(self, number: int, which: int) -> LabelArray:
         """Label map `which` of the photo: (H, W) int32."""
         name = self.entries[number].labels[which]
-        return cv2.imdecode(self._bytes(name), cv2.IMREAD_UNCHANGED).astype(np.int32)
+        return self._decoded(name, cv2.IMREAD_UNCHANGED).astype(np.int32)
+
+    def _decoded(self, name: str, flags: int) -> npt.NDArray[Any]:
+        pixels = cv2.imdecode(self._bytes(name), flags)
+        if pixels is None:
+            raise InputError(f"{name} in {self._places[name][0]} is damaged; fetch the tar again")
+        return np.asarray(pixels)
 
     def _bytes(self, name: str) -> npt.NDArray[np.uint8]:
         path, offset, size = self._places[name]
-        file = self._files.get(path)
-        if file is None:
-            file = self._files[path] = path.open("rb")
-        file.seek(offset)
-        return np.frombuffer(file.read(size), np.uint8)
+        with path.open("rb") as file:
+            file.seek(offset)
+            return np.frombuffer(file.read(size), np.uint8)
 
 
 def is_held_out(entry: Entry) -> bool:

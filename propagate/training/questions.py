@@ -84,9 +84,12 @@ def spoil(rng: np.random.Generator, cover: FloatArray) -> FloatArray:
         return np.zeros_like(cover)
     size = max(np.ptp(xs), np.ptp(ys)) + 1
     wild = rng.random() ** 1.5
-    matrix = cv2.getRotationMatrix2D(
-        (float(xs.mean()), float(ys.mean())), rng.normal(0, 12 * wild), float(np.exp(rng.normal(0, 0.15 * wild)))
+    turn = cv2.getRotationMatrix2D(
+        (float(xs.mean()), float(ys.mean())),
+        rng.normal(0, 12 * wild),
+        float(np.exp(rng.normal(0, 0.15 * wild))),
     )
+    matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += rng.normal(0, 0.15 * wild, 2) * size
     rough = cv2.warpAffine(cover, matrix, (width, height))
     if rng.random() < 0.5:
@@ -98,10 +101,16 @@ def spoil(rng: np.random.Generator, cover: FloatArray) -> FloatArray:
         offset = rng.normal(0, 0.4, 2) * size
         radius = max(1, int(rng.uniform(0.05, 0.3) * size))
         value = float(rng.random() < 0.4)
-        cv2.circle(rough, (int(xs[at] + value * offset[0]), int(ys[at] + value * offset[1])), radius, value, -1)
+        cv2.circle(
+            rough,
+            (int(xs[at] + value * offset[0]), int(ys[at] + value * offset[1])),
+            radius,
+            value,
+            -1,
+        )
     if rng.random() < 0.5:
         rough = cv2.GaussianBlur(rough, (0, 0), float(rng.uniform(0.4, 1.5)))
-    return rough
+    return np.asarray(rough, np.float32)
 
 
 def trust_in(rng: np.random.Generator, prior: FloatArray, cover: FloatArray) -> float:
@@ -113,8 +122,10 @@ def trust_in(rng: np.random.Generator, prior: FloatArray, cover: FloatArray) -> 
 def _surroundings(inside: BoolArray) -> BoolArray:
     """Cells off the object, within about its own size of it."""
     reach = max(3, int(np.sqrt(inside.sum()) // 2) | 1)
-    near = cv2.dilate(inside.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    return near & ~cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    object_ = inside.astype(np.uint8)
+    near = cv2.dilate(object_, np.ones((reach, reach), np.uint8)) > 0
+    around: BoolArray = near & (cv2.dilate(object_, np.ones((3, 3), np.uint8)) == 0)
+    return around
 
 
 def _jittered_box(rng: np.random.Generator, inside: BoolArray) -> FloatArray:
@@ -122,6 +133,8 @@ def _jittered_box(rng: np.random.Generator, inside: BoolArray) -> FloatArray:
     ys, xs = np.nonzero(inside)
     box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32) * STRIDE
     size = np.array([box[2] - box[0], box[3] - box[1]] * 2)
-    jitter = rng.normal(0, 0.05, 4) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 4) * STRIDE / size
-    box = box + np.clip(jitter, -0.12, 0.12).astype(np.float32) * size
-    return box.astype(np.float32)
+    jitter = (
+        rng.normal(0, 0.05, 4) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 4) * STRIDE / size
+    )
+    drawn: FloatArray = box + np.clip(jitter, -0.12, 0.12).astype(np.float32) * size
+    return drawn.astype(np.float32)

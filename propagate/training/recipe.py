@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from propagate.errors import CheckpointError
-from propagate.segmenters._lite.network import LiteNetwork
+from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
 from propagate.training import rollout
 from propagate.training.dataset import Samples, SampleSettings
@@ -89,18 +89,21 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     run = _start(folder, recipe, imagenet, device)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
+    _trim_log(folder / "log.csv", run.step)
     samples = Samples(data, SampleSettings(seed=recipe.seed, batch=recipe.batch), recipe.steps)
     rest = Subset(samples, range(run.step, recipe.steps))
     workers = 1 if device == "cpu" else min(16, os.cpu_count() or 1)
     loader = DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=4)
-    sums: dict[str, float] = {}
+    sums: dict[str, list[float]] = {}
     since = time.perf_counter()
     for batch in loader:
         losses = _step(run, {key: value.to(device) for key, value in batch.items()}, recipe)
         for key, value in losses.items():
-            sums[key] = sums.get(key, 0.0) + value
+            if value == value:  # NaN where a batch held no question of a kind
+                sums.setdefault(key, []).append(value)
         if run.step % recipe.log_every == 0:
-            row = {key: value / recipe.log_every for key, value in sums.items()}
+            row = {key: float("nan") for key in LOG_FIELDS}
+            row |= {key: sum(values) / len(values) for key, values in sums.items()}
             row |= {"step": run.step, "seconds": time.perf_counter() - since}
             row["rate"] = _rate(run.step, recipe) * recipe.rate
             _log(folder / "log.csv", row)
@@ -113,13 +116,13 @@ def train(
 
 def _start(folder: Path, recipe: Recipe, imagenet: Path | None, device: str) -> _Run:
     torch.manual_seed(recipe.seed)
-    network = LiteNetwork().to(device, memory_format=torch.channels_last)
-    average = LiteNetwork().to(device, memory_format=torch.channels_last)
+    network = channels_last(LiteNetwork().to(device))
+    average = channels_last(LiteNetwork().to(device))
     trunk = network.trunk
     for block in [trunk.stem, *trunk.blocks[: recipe.frozen_blocks]]:
-        block.requires_grad_(False)
+        block.requires_grad_(requires_grad=False)
     for block in trunk.blocks:
-        block.depthwise.requires_grad_(False)
+        block.get_submodule("depthwise").requires_grad_(requires_grad=False)
     slow = [p for p in trunk.parameters() if p.requires_grad]
     fast = [*network.neck.parameters(), *network.decoder.parameters()]
     optimizer = torch.optim.AdamW(
@@ -157,7 +160,7 @@ def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, floa
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * _rate(run.step, recipe)
     run.optimizer.zero_grad()
-    result.loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(result.loss)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
     if torch.isfinite(norm):
         run.optimizer.step()
@@ -202,6 +205,17 @@ def _save(folder: Path, run: _Run) -> None:
     )
     part.replace(folder / "checkpoint.pt")
     save_weights(run.average, folder / "lite.safetensors")
+
+
+def _trim_log(path: Path, step: int) -> None:
+    """Drop the lines that a run wrote after its last checkpoint: they will be written again."""
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(float(row["step"])) <= step]
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, LOG_FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 def _log(path: Path, row: Mapping[str, Any]) -> None:

@@ -27,7 +27,9 @@ class StepResult(NamedTuple):
     followed: float
 
 
-def forward(network: LiteNetwork, batch: dict[str, Tensor], generator: torch.Generator) -> StepResult:
+def forward(
+    network: LiteNetwork, batch: dict[str, Tensor], generator: torch.Generator
+) -> StepResult:
     """All questions of a batch (see `dataset.Samples`): the loss and what to log."""
     images = batch["images"]
     clips, frames = images.shape[:2]
@@ -65,9 +67,11 @@ def _ask(
     """Fresh questions without memory, then one corrective click on half of them."""
     clips, objects, frames = covers.shape[:3]
     asked = batch["asked_frames"]  # (B, A)
-    index = (torch.arange(clips)[:, None, None].to(asked) * frames + asked[:, None, :]).expand(
-        clips, objects, asked.shape[1]
-    ).flatten()
+    index = (
+        (torch.arange(clips)[:, None, None].to(asked) * frames + asked[:, None, :])
+        .expand(clips, objects, asked.shape[1])
+        .flatten()
+    )
     truth = covers.gather(
         2, asked[:, None, :, None, None].expand(-1, objects, -1, *covers.shape[3:])
     ).flatten(0, 2)
@@ -94,7 +98,7 @@ def _ask(
     is_box = torch.isfinite(boxes).all(1)
     return (
         loss + 0.5 * second_loss,
-        float(overlap[ambiguous & (present > 0)].mean()),
+        float(overlap[ambiguous & (present > 0)].nanmean()),
         float(overlap[is_box & (present > 0)].mean()),
         float(second_overlap[present[half] > 0].mean()),
     )
@@ -110,7 +114,7 @@ def _follow(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Find the objects of frame 0 in a later frame; what was answered between is remembered."""
     clips, objects, frames = covers.shape[:3]
-    maps_list, recalls = [], []
+    recalls = []
     for clip in range(clips):
         keys = features.keys[clip * frames : clip * frames + frame + 1]
         masks = torch.stack([mask[clip] for mask in known])  # (t, O, h, w)
@@ -122,10 +126,10 @@ def _follow(
     flags = torch.ones_like(recalled[:, :1])
     prior = _prior(known[-1].flatten(0, 1), truth, generator)
     points, labels, boxes = _hints(truth, generator)
-    maps_list = draw(points, labels, boxes, (*prior, torch.zeros_like(prior[1])))
+    maps = draw(points, labels, boxes, (*prior, torch.zeros_like(prior[1])))
     index = torch.arange(clips, device=truth.device).repeat_interleave(objects) * frames + frame
     answer = network.decode(
-        take(features, index), maps_list, torch.cat([recalled, flags], 1).to(features.wide.dtype)
+        take(features, index), maps, torch.cat([recalled, flags], 1).to(features.wide.dtype)
     )
     never = torch.zeros(len(truth), dtype=torch.bool, device=truth.device)
     loss, overlap = answer_loss(answer, truth, never, weights)
@@ -133,7 +137,7 @@ def _follow(
     loss = loss + READING_WEIGHT * reading_loss(recalled[:, :-1], small, weights)
     predicted = torch.sigmoid(_chosen(answer).detach().float())
     overlap = torch.where(present, overlap, torch.nan)
-    return loss, predicted.unflatten(0, (clips, objects)), overlap
+    return loss, torch.unflatten(predicted, 0, (clips, objects)), overlap
 
 
 def readings(keys: Tensor, remembered: Tensor, masks: Tensor) -> Tensor:
@@ -160,10 +164,12 @@ def readings(keys: Tensor, remembered: Tensor, masks: Tensor) -> Tensor:
     weights = weights * _attention.locality((grid[0], grid[1])).to(query)
     local = _attention.read(weights, values[-1], everything[-1])
     familiar = _attention.familiarity(best, KEY_TEMPERATURE).expand_as(local)
-    return torch.stack([anchors, recent, local, familiar], 1).unflatten(2, grid)
+    return torch.unflatten(torch.stack([anchors, recent, local, familiar], 1), 2, grid)
 
 
-def draw(points: Tensor, labels: Tensor, boxes: Tensor, prior: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+def draw(
+    points: Tensor, labels: Tensor, boxes: Tensor, prior: tuple[Tensor, Tensor, Tensor]
+) -> Tensor:
     """Prompt maps (N, 6, h, w) from points, boxes and (prior (N, h, w), trust, certain)."""
     shown, trust, certain = prior
     grid = (shown.shape[1], shown.shape[2])

@@ -13,10 +13,10 @@ def fuse_norms(network: LiteNetwork) -> LiteNetwork:
     """Fold every norm of a network in evaluation mode; edits the network and returns it."""
     for module in network.modules():
         if isinstance(module, Block):
-            module.depthwise = fuse_conv_bn_eval(module.depthwise, module.norm)
-            module.norm = nn.Identity()
-            module.narrow = fuse_conv_bn_eval(module.narrow, module.last_norm)
-            module.last_norm = nn.Identity()
+            for conv, norm in (("depthwise", "norm"), ("narrow", "last_norm")):
+                fused = fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
+                setattr(module, conv, fused)
+                setattr(module, norm, nn.Identity())
     for level in ("from32", "from16", "from8", "from4"):
         conv, norm = getattr(network.neck, level)
         setattr(network.neck, level, fuse_conv_bn_eval(conv, norm))

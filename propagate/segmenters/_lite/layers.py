@@ -27,7 +27,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → the same shape."""
         y = F.relu(self.widen(self.norm(self.depthwise(x))))
-        return x + self.last_norm(self.narrow(y))
+        change: Tensor = self.last_norm(self.narrow(y))
+        return x + change
 
 
 def upsample(x: Tensor, like: Tensor) -> Tensor:

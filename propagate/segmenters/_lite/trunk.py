@@ -73,8 +73,8 @@ class InvertedBottleneck(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C', H/stride, W/stride)."""
         y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        out: Tensor = self.project(F.relu6(self.depthwise(y)))
+        return x + out if self.residual else out
 
 
 class Trunk(nn.Module):
@@ -116,7 +116,9 @@ def fold_imagenet(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
         scale = published[f"{norm}.weight"].double() / torch.sqrt(
             published[f"{norm}.running_var"].double() + _BATCH_NORM_EPS
         )
-        bias = published[f"{norm}.bias"].double() - published[f"{norm}.running_mean"].double() * scale
+        bias = (
+            published[f"{norm}.bias"].double() - published[f"{norm}.running_mean"].double() * scale
+        )
         folded[f"{name}.weight"] = (weight * scale[:, None, None, None]).float()
         folded[f"{name}.bias"] = bias.float()
 

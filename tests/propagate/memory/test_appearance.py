@@ -1,0 +1,157 @@
+"""The appearance memory, on embeddings with exact matches."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from propagate.memory import appearance
+from propagate.memory._attention import attend, locality, read
+from propagate.types import FrameResult, Mask, Missing
+
+GRID = (6, 10)
+SIZE = (96, 160)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An embedding made of given keys."""
+
+    keys: torch.Tensor
+    size_hw: tuple[int, int] = SIZE
+
+
+def scene(shift: int = 0, seed: int = 0) -> Keys:
+    """Every cell looks different; the whole picture moves by `shift` cells to the right."""
+    rng = torch.Generator().manual_seed(seed)
+    cells = torch.nn.functional.normalize(torch.randn(32, *GRID, generator=rng), dim=0) * 6.0
+    return Keys(torch.roll(cells, shift, 2))
+
+
+def block(x0: int, x1: int) -> np.ndarray:
+    """A mask over whole cells: rows 1 to 4, columns x0 to x1."""
+    mask = np.zeros(SIZE, bool)
+    mask[16:64, x0 * 16 : x1 * 16] = True
+    return mask
+
+
+def result(index: int, *masks: Mask, missing: tuple[int, ...] = ()) -> FrameResult:
+    gone = {i: Missing(i, "occluded", "test") for i in missing}
+    return FrameResult(index, None, SIZE, masks, gone)
+
+
+@pytest.fixture
+def memory() -> appearance.Appearance:
+    return appearance.Appearance(appearance.Config(every=2))
+
+
+def test_an_object_is_recognised_where_it_moved_to(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(7, block(2, 4))), [7])
+    recall = memory.recall(state, scene(shift=3))[7]
+    moved = np.zeros(GRID, np.float32)
+    moved[1:4, 5:7] = 1
+    anchors, recent, _, familiar = recall.maps
+    assert np.abs(anchors - moved).max() < 0.02
+    assert np.abs(recent - moved).max() < 0.02
+    assert familiar.min() > 0.99
+    assert recall.trust > 0.95
+
+
+def test_an_unknown_scene_is_not_familiar(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    recall = memory.recall(state, scene(seed=99))[1]
+    assert recall.maps[3].max() < 0.2
+    assert recall.trust < 0.2
+
+
+def test_nearby_ignores_a_look_alike_far_away(memory) -> None:
+    keys = scene().keys.clone()
+    keys[:, 1:4, 8:10] = keys[:, 1:4, 0:2]  # the same thing twice
+    state = memory.update(memory.start(), Keys(keys), result(0, Mask(1, block(0, 2))), [1])
+    near = memory.recall(state, Keys(keys))[1].maps[2]
+    assert near[1:4, 0:2].min() > 0.85  # 1 / (1 + exp(-8² / 2·4²)) = 0.88
+    assert near[1:4, 8:10].max() < 0.2
+
+
+def test_many_objects_read_as_one_would(memory) -> None:
+    both = result(0, Mask(1, block(0, 2)), Mask(300, block(5, 8)))
+    state = memory.update(memory.start(), scene(), both, [1, 300])
+    alone = memory.update(memory.start(), scene(), result(0, Mask(300, block(5, 8))), [300])
+    np.testing.assert_allclose(
+        memory.recall(state, scene(1))[300].maps,
+        memory.recall(alone, scene(1))[300].maps,
+        atol=1e-5,
+    )
+
+
+def test_a_missing_object_is_kept_and_a_dropped_one_forgotten(memory) -> None:
+    state = memory.update(
+        memory.start(), scene(), result(0, Mask(1, block(0, 2)), Mask(2, block(5, 8))), [1, 2]
+    )
+    state = memory.update(state, scene(1), result(1, missing=(2,)), [])
+    recalls = memory.recall(state, scene(2))
+    assert set(recalls) == {2}
+    assert recalls[2].maps[1][1:4, 7:10].min() > 0.95
+
+
+def test_size_is_fixed_however_long_the_video(memory) -> None:
+    state = memory.start()
+    sizes = []
+    for index in range(60):
+        anchors = [1] if index in (0, 9, 21, 22, 40, 41) else []
+        state = memory.update(
+            state, scene(seed=index), result(index, Mask(1, block(2, 4))), anchors
+        )
+        if index > 45:  # every store is full by then
+            sizes.append(len(pickle.dumps(state)))
+        assert len(state.bank()) <= 4 + 2 + 2 + 1
+    assert max(sizes) - min(sizes) < 0.15 * max(sizes), "at most one frame more or less"
+    assert state.anchors[0].index == 0, "the first frame is permanent"
+
+
+def test_a_poor_mask_is_not_remembered_but_is_the_last_one(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    for index in range(1, 12):
+        poor = Mask(1, block(6, 8), score=0.2)
+        state = memory.update(state, scene(), result(index, poor), [])
+    assert state.recent == ()
+    assert state.last is not None and state.last.index == 11
+
+
+def test_another_picture_size_starts_again(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    assert memory.recall(state, Keys(torch.zeros(32, 3, 4), (48, 64))) == {}
+
+
+def test_state_is_never_edited(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    before = pickle.dumps(state)
+    memory.recall(state, scene(1))
+    memory.update(state, scene(1), result(1, Mask(1, block(3, 5))), [])
+    assert pickle.dumps(state) == before
+
+
+def test_reading_is_a_softmax_over_what_is_known() -> None:
+    rng = torch.Generator().manual_seed(0)
+    keys, stored = torch.randn(5, 8, generator=rng), torch.randn(12, 8, generator=rng)
+    masks, known = torch.rand(12, 2, generator=rng), torch.ones(12, 2)
+    known[6:, 1] = 0
+    weights, best = attend(keys, stored)
+    logits = keys @ stored.T
+    expected = torch.stack(
+        [logits.softmax(1) @ masks[:, 0], logits[:, :6].softmax(1) @ masks[:6, 1]]
+    )
+    torch.testing.assert_close(read(weights, masks, known), expected)
+    torch.testing.assert_close(best, logits.amax(1))
+
+
+def test_locality_falls_with_distance() -> None:
+    near = locality((3, 5), sigma=1.0)
+    assert near.shape == (15, 15)
+    assert near[0, 0] == 1
+    cell = 2 * 5 + 3  # row 2, column 3
+    assert float(near[0, cell]) == pytest.approx(np.exp(-(2**2 + 3**2) / 2))

@@ -1,0 +1,97 @@
+"""Which answer counts, who is missing and why, whose pixel it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from propagate.selection import Choice, Config, Selection
+from propagate.types import Candidates, Guess, Recall
+
+SIZE = (96, 130)
+
+
+def selection(**options) -> Selection:
+    return Selection(Config(**options))
+
+
+def candidates(scores: list[float], spots: list[tuple[int, int]]) -> Candidates:
+    """One candidate a spot: a block of 6 x 6 cells there."""
+    logits = np.full((len(spots), 24, 32), -4, np.float32)
+    for k, (y, x) in enumerate(spots):
+        logits[k, y : y + 6, x : x + 6] = 4
+    return Candidates(1, logits, np.array(scores, np.float32), SIZE)
+
+
+def test_a_fresh_prompt_takes_the_highest_score() -> None:
+    choice = selection().choose(candidates([0.3, 0.8, 0.7], [(0, 0), (9, 9), (3, 20)]), None)
+    assert choice.score == pytest.approx(0.8)
+    assert choice.logits[10, 10] > 0
+
+
+def test_a_followed_object_prefers_where_it_is_expected() -> None:
+    expected = np.zeros((24, 32), np.float32)
+    expected[3:9, 20:26] = 1
+    choice = selection().choose(candidates([0.75, 0.8, 0.7], [(0, 0), (9, 9), (3, 20)]), expected)
+    assert choice.logits[4, 21] > 0, "0.7 where it is expected beats 0.8 elsewhere"
+    assert choice.score == pytest.approx(0.7), "the score stays the predicted IoU"
+
+
+def test_a_missing_object_needs_a_better_answer_to_return() -> None:
+    choice = Choice(1, np.ones((4, 4), np.float32), 0.25)
+    policy = selection(least_score=0.15, return_score=0.3)
+    assert policy.is_seen(choice, was_missing=False)
+    assert not policy.is_seen(choice, was_missing=True)
+    assert not policy.is_seen(Choice(1, -np.ones((4, 4), np.float32), 0.9), was_missing=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 6), st.integers(0, 10_000))
+def test_masks_never_share_a_pixel_however_they_are_resized(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 3, (count, 7, 9)).astype(np.float32)
+    choices = [Choice(n + 1, logits[n], 0.9) for n in range(count)]
+    masks = selection().masks(choices, {}, (61, 83))
+    assert np.sum([mask.pixels for mask in masks], axis=0).max() <= 1
+
+
+def test_a_lone_object_keeps_all_its_pixels_and_overlap_can_be_allowed() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (2, 7, 9)).astype(np.float32)
+    alone = selection().masks([Choice(1, logits[0], 0.9)], {}, (61, 83))[0].pixels
+    free = selection(overlap=True).masks(
+        [Choice(n + 1, logits[n], 0.9) for n in range(2)], {}, (61, 83)
+    )
+    np.testing.assert_array_equal(free[0].pixels, alone)
+    assert (free[0].pixels & free[1].pixels).any()
+
+
+def test_a_given_mask_is_returned_as_given_and_wins() -> None:
+    pixels = np.zeros(SIZE, bool)
+    pixels[10:50, 20:60] = True
+    everywhere = Choice(2, np.full((24, 32), 5, np.float32), 0.9)
+    masks = {m.object_id: m for m in selection().masks([everywhere], {1: pixels}, SIZE)}
+    np.testing.assert_array_equal(masks[1].pixels, pixels)
+    np.testing.assert_array_equal(masks[2].pixels, ~pixels)
+
+
+@pytest.mark.parametrize(
+    ("box", "frames", "trust", "state"),
+    [
+        ([40, 30, 80, 70], 0, 0.0, "occluded"),
+        ([40, 30, 80, 70], 100, 0.0, "absent"),
+        ([40, 30, 80, 70], 100, 0.9, "lost"),
+        ([129, 30, 130, 70], 0, 0.9, "absent"),
+        (None, 0, 0.9, "absent"),
+    ],
+)
+def test_states(box, frames: int, trust: float, state: str) -> None:
+    place = None if box is None else np.array(box, np.float32)
+    guess = Guess(1, place, np.zeros((0, 2), np.float32), 0.5)
+    recall = Recall(1, np.zeros((4, 6, 8), np.float32), trust)
+    choice = Choice(1, -np.ones((4, 4), np.float32), 0.05)
+    missing = selection().why_missing(choice, frames, guess, recall, SIZE)
+    assert missing.state == state
+    assert missing.reason
+    assert missing.score == pytest.approx(0.05)

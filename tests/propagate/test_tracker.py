@@ -1,0 +1,214 @@
+"""The tracker's promises: streams, corrections, ids, values; on clips with exact truth."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import propagate
+from propagate import api, masks
+from propagate.errors import ConfigError, PromptError
+from propagate.prompting import merge_prompts
+from propagate.testing import moving_shapes
+from propagate.tracker import Config, Tracker
+from propagate.types import Frame, FrameResult, Prompt
+
+SMALL = {"name": "lite", "device": "cpu", "area": 160 * 256}
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Tracker:
+    return propagate.load_tracker(segmenter=SMALL)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return moving_shapes(count=2, length=8, size_hw=(160, 256), seed=4)
+
+
+@pytest.fixture(scope="module")
+def frames(clip) -> list[Frame]:
+    return list(clip.frames())
+
+
+def true_mask(clip, object_id: int, index: int) -> np.ndarray:
+    return clip.masks[object_id][index]
+
+
+def first_ids(clip) -> list[int]:
+    return sorted(clip.masks)
+
+
+def prompt_for(clip, object_id: int, index: int = 0, as_id: int | None = None) -> Prompt:
+    return Prompt(index, as_id or object_id, mask=true_mask(clip, object_id, index))
+
+
+def run(tracker: Tracker, frames: list[Frame], prompts: list[Prompt]) -> list[FrameResult]:
+    state = tracker.start()
+    results = []
+    for frame in frames:
+        state = tracker.step(state, frame, [p for p in prompts if p.frame_index == frame.index])
+        results.append(state.last)
+    return results
+
+
+def assert_same(one: FrameResult, other: FrameResult) -> None:
+    np.testing.assert_array_equal(one.label_map(), other.label_map())
+    assert [m.score for m in one.masks] == [m.score for m in other.masks]
+    assert one.missing == other.missing
+
+
+def test_it_follows_a_shape(tracker, clip, frames) -> None:
+    one = first_ids(clip)[0]
+    results = run(tracker, frames, [prompt_for(clip, one)])
+    overlaps = [
+        masks.iou(result[one].pixels, true_mask(clip, one, result.index)) if one in result else 0.0
+        for result in results
+        if true_mask(clip, one, result.index).any()
+    ]
+    assert np.mean(overlaps) > 0.6, overlaps
+
+
+def test_a_given_mask_is_returned_exactly(tracker, clip, frames) -> None:
+    one = first_ids(clip)[0]
+    results = run(tracker, frames, [prompt_for(clip, one), prompt_for(clip, one, 5)])
+    for index in (0, 5):
+        np.testing.assert_array_equal(results[index][one].pixels, true_mask(clip, one, index))
+        assert results[index][one].score == 1.0
+
+
+def test_step_by_step_equals_track(tracker, clip, frames) -> None:
+    prompts = [prompt_for(clip, i) for i in first_ids(clip)]
+    steps = run(tracker, frames, prompts)
+    offline = list(propagate.track(iter(frames), prompts, tracker=tracker))
+    assert len(offline) == len(frames)
+    for one, other in zip(steps, offline, strict=True):
+        assert_same(one, other)
+
+
+def test_a_pickled_state_goes_on_the_same(tracker, clip, frames) -> None:
+    prompts = [prompt_for(clip, i) for i in first_ids(clip)]
+    expected = run(tracker, frames, prompts)
+    state = tracker.start()
+    for frame in frames[:4]:
+        state = tracker.step(state, frame, [p for p in prompts if p.frame_index == frame.index])
+    state = pickle.loads(pickle.dumps(state))
+    for frame in frames[4:]:
+        state = tracker.step(state, frame)
+        assert_same(state.last, expected[frame.index])
+
+
+def test_a_step_does_not_edit_the_state(tracker, clip, frames) -> None:
+    state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, first_ids(clip)[0])])
+    before = pickle.dumps(state)
+    tracker.step(state, frames[1])
+    assert pickle.dumps(state) == before
+
+
+def test_masks_do_not_overlap_and_ids_may_be_large(tracker, clip, frames) -> None:
+    ids = first_ids(clip)
+    prompts = [prompt_for(clip, i, as_id=1000 * i) for i in ids]
+    for result in run(tracker, frames, prompts):
+        if result.masks:
+            assert np.sum([mask.pixels for mask in result.masks], axis=0).max() <= 1
+        known = {mask.object_id for mask in result.masks} | set(result.missing)
+        assert known == {1000 * i for i in ids}
+
+
+def test_objects_are_added_and_dropped(tracker, clip, frames) -> None:
+    one, two = first_ids(clip)[:2]
+    state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, one)])
+    state = tracker.step(state, frames[1], [prompt_for(clip, two, 1)])
+    assert set(state.objects) == {one, two}
+    state = tracker.step(tracker.drop(state, [one]), frames[2])
+    known = {mask.object_id for mask in state.last.masks} | set(state.last.missing)
+    assert known == {two}
+    state = tracker.step(state, frames[3])
+    assert set(state.objects) == {two}
+
+
+def test_frames_before_the_first_prompt_line_up(tracker, clip, frames) -> None:
+    one = first_ids(clip)[0]
+    results = list(propagate.track(frames, [prompt_for(clip, one, 3)], tracker=tracker))
+    assert [result.index for result in results] == list(range(len(frames)))
+    assert all(not result.masks and not result.missing for result in results[:3])
+    assert one in results[3]
+
+
+def test_a_negative_click_corrects_a_known_object(tracker, clip, frames) -> None:
+    one = first_ids(clip)[0]
+    wrong = true_mask(clip, one, 0).copy()
+    wrong[:40] = True  # the object and a strip that is not the object
+    state = tracker.step(tracker.start(), frames[0], [Prompt(0, one, mask=wrong)])
+    negative = Prompt(1, one, points_xy=[[wrong.shape[1] / 2, 8]], labels=[False])
+    state = tracker.step(state, frames[1], [negative])
+    assert one in state.objects
+    assert (1, one) in state.anchors
+
+
+class TestPrompts:
+    frame = Frame(0, np.zeros((40, 60, 3), np.uint8))
+
+    @pytest.mark.parametrize(
+        ("prompt", "message"),
+        [
+            (Prompt(1, 1, points_xy=[[3, 3]]), "frame 0"),
+            (Prompt(0, 1, points_xy=[[61, 3]]), "60 x 40"),
+            (Prompt(0, 1, points_xy=[[3, 40]]), "60 x 40"),
+            (Prompt(0, 1, box=[70, 0, 80, 10]), "60 x 40"),
+            (Prompt(0, 1, mask=np.ones((40, 50), bool)), "50 x 40"),
+            (Prompt(0, 1, mask=np.zeros((40, 60), bool)), "empty"),
+            (Prompt(0, 2, points_xy=[[3, 3]], labels=[False]), "negative point"),
+        ],
+    )
+    def test_one_that_does_not_fit_is_said(self, prompt: Prompt, message: str) -> None:
+        with pytest.raises(PromptError, match=message):
+            merge_prompts([prompt], self.frame, known=())
+
+    def test_several_for_one_object_are_joined(self) -> None:
+        prompts = [
+            Prompt(0, 1, points_xy=[[3, 3]]),
+            Prompt(0, 1, points_xy=[[9, 9]], labels=[False]),
+            Prompt(0, 1, box=[0, 0, 20, 20]),
+        ]
+        merged = merge_prompts(prompts, self.frame, known=())[1]
+        assert merged.points_xy.tolist() == [[3, 3], [9, 9]]
+        assert merged.labels is not None and merged.labels.tolist() == [True, False]
+        assert merged.box is not None
+
+    def test_a_frame_that_does_not_exist_is_said(self, tracker, clip, frames) -> None:
+        prompts = [prompt_for(clip, first_ids(clip)[0]), Prompt(99, 1, points_xy=[[3, 3]])]
+        with pytest.raises(PromptError, match="frame 99"):
+            list(propagate.track(frames, prompts, tracker=tracker))
+
+    def test_nothing_to_track_is_said(self, frames) -> None:
+        with pytest.raises(PromptError, match="nothing to track"):
+            next(propagate.track(frames, []))
+
+
+def test_settings_reach_the_parts() -> None:
+    tracker = api.load_tracker(
+        segmenter=SMALL, motion={"name": "still"}, selection={"least_score": 0.4}
+    )
+    assert type(tracker.motion).__module__.endswith("still")
+    with pytest.raises(ConfigError, match="least_score"):
+        api.load_tracker(segmenter=SMALL, selection={"leastscore": 0.4})
+    with pytest.raises(ConfigError, match="flow"):
+        api.load_tracker(segmenter=SMALL, motion={"name": "flwo"})
+
+
+def test_segment_answers_best_first(clip, frames) -> None:
+    one = first_ids(clip)[0]
+    point = masks.centre(true_mask(clip, one, 0))
+    answers = propagate.segment(frames[0].image, points_xy=[point])
+    scores = [answer.score for answer in answers]
+    assert scores == sorted(scores, reverse=True) and len(answers) == 3
+    assert answers[0].pixels.shape == frames[0].size_hw
+
+
+def test_the_default_preset_states_the_defaults() -> None:
+    from propagate import config
+
+    assert config.from_mapping(Config, config.load("default")) == Config()
