@@ -9,10 +9,15 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 
+from propagate import plugins
 from propagate.cli import run as runs
+from propagate.cli import snapshot
+from propagate.cli.settings import KINDS, Choice, resolved
+from propagate.tracker import build
 
 KILL_IN_STEP = """
 import os, signal
@@ -172,6 +177,29 @@ def test_a_state_file_runs_no_code(command, start, words, tmp_path):
     done = command(*words, "--out", out, "--resume")
     assert done.code == 2 and done.err.count("\n") == 1
     assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [f"{kind}.name={name}" for kind in ("motion", "memory")
+     for name in plugins.available(KINDS[kind])],
+)  # fmt: skip
+def test_every_parts_state_is_kept_and_read(part, shapes, tmp_path):
+    """A state may hold arrays, tensors, plain values and the dataclasses of the part."""
+    tracker = build(resolved(Choice(segmenter="colour", overrides=[part])))
+    state, prompts = tracker.start(), shapes.prompts("mask")
+    frames = list(shapes.frames())
+    for frame in frames[:12]:
+        state = tracker.step(state, frame, prompts if frame.index == 0 else ())
+    path = tmp_path / "state.pt"
+    snapshot.save(path, snapshot.Snapshot(12, finished=False, state=state))
+    read = snapshot.load(path, tracker)
+    assert (read.done, read.finished) == (12, False)
+    for frame in frames[12:]:
+        state, again = tracker.step(state, frame), tracker.step(read.state, frame)
+        read = replace(read, state=again)
+        assert (state.last.label_map() == again.last.label_map()).all()
+        assert [m.score for m in state.last.masks] == [m.score for m in again.last.masks]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="root may mount")
