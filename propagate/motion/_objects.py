@@ -1,0 +1,141 @@
+"""What a motion model keeps of an object that it saw, and how that moves to another frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from propagate import coords, masks
+from propagate.types import BoolArray, FloatArray, FrameResult, Guess, Mask
+
+COVER_SIDE = 192
+"""Longer side of the small masks; finer ones cost time and no segmenter reads them finer."""
+
+_SAMPLED_SIDE = 96  # points are sampled on every n-th pixel of an object that is larger
+
+Matrix = npt.NDArray[np.float64]
+"""(2, 3): a place (x, y, 1) in pixels of the frame it was seen in → the place now."""
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An object in the last frame where it had a mask.
+
+    Attributes:
+        index: of that frame.
+        cover: (h, w) float32, 0..1, the part of each cell that the mask covers; whole picture.
+        box: (4,) float32 pixels.
+        points_xy: (N, 2) float32 pixels, on the mask.
+    """
+
+    index: int
+    cover: FloatArray
+    box: FloatArray
+    points_xy: FloatArray
+
+
+def see(mask: Mask, index: int, points: int) -> Seen | None:
+    """What is kept of a mask in frame `index`, with at most `points` points; None where empty."""
+    box = masks.box_of(mask.pixels)
+    if box is None:
+        return None
+    return Seen(index, small_cover(mask.pixels), box, points_on(mask.pixels, box, points))
+
+
+def small_cover(pixels: BoolArray) -> FloatArray:
+    """(H, W) bool → (h, w) float32 0..1, averaged over cells; no side over `COVER_SIDE`."""
+    long_side = min(COVER_SIDE, max(pixels.shape))
+    height, width = coords.fit_long_side((pixels.shape[0], pixels.shape[1]), long_side)
+    bytes_ = np.ascontiguousarray(pixels).view(np.uint8) * np.uint8(255)
+    small = cv2.resize(bytes_, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small / np.float32(255), np.float32)
+
+
+def points_on(pixels: BoolArray, box: FloatArray, count: int) -> FloatArray:
+    """(N, 2) float32: at most `count` points on the mask, whose box is `box`, well spread."""
+    x0, y0, x1, y1 = box.astype(int)
+    part = pixels[y0:y1, x0:x1]
+    step = max(1, max(part.shape) // _SAMPLED_SIDE)
+    coarse = part[::step, ::step]
+    if not coarse.any():  # thinner than a step
+        step, coarse = 1, part
+    points = masks.sample_points(coarse, count, seed=0)
+    return np.asarray((points - 0.5) * step + 0.5 + box[:2], np.float32)
+
+
+def learn(
+    known: Mapping[int, Kept], result: FrameResult, make: Callable[[Mask], Kept | None]
+) -> dict[int, Kept]:
+    """The objects after a frame: made anew where there is a mask, kept where missing.
+
+    An empty mask counts as missing.
+
+    Args:
+        known: object id → what was kept so far.
+        result: the answer for the frame.
+        make: mask → what to keep, or None where it is empty.
+    """
+    made = {mask.object_id: make(mask) for mask in result.masks}
+    kept = {key: known[key] for key in (*result.missing, *made) if key in known}
+    return kept | {key: one for key, one in made.items() if one is not None}
+
+
+def shift(offset_xy: npt.ArrayLike) -> Matrix:
+    """The matrix of a translation by (x, y) pixels."""
+    return np.column_stack([np.eye(2), np.asarray(offset_xy, np.float64)])
+
+
+def carry(object_id: int, seen: Seen, matrix: Matrix, trust: float, size_hw: coords.Size) -> Guess:
+    """The guess that the whole object moved as `matrix` says.
+
+    Args:
+        object_id: whose.
+        seen: where it was.
+        matrix: (2, 3) similarity or scaling along the axes, in pixels.
+        trust: clipped to 0..1.
+        size_hw: of the picture.
+    """
+    centre = np.append((seen.box[:2] + seen.box[2:]) / 2, 1) @ matrix.T
+    half = (seen.box[2:] - seen.box[:2]) / 2 * np.hypot(matrix[0, :2], matrix[1, :2])
+    box = np.concatenate([centre - half, centre + half])
+    homogeneous = np.column_stack([seen.points_xy, np.ones(len(seen.points_xy))])
+    moved = (homogeneous @ matrix.T).astype(np.float32)
+    prior = move_cover(seen.cover, matrix, size_hw)
+    return cut(Guess(object_id, box.astype(np.float32), moved, trust, prior), size_hw)
+
+
+def cut(guess: Guess, size_hw: coords.Size) -> Guess:
+    """A guess cut to the picture; one that lies outside has neither box, points nor prior."""
+    box = None if guess.box is None else coords.clip_box(guess.box, size_hw)
+    trust = float(np.clip(guess.trust, 0, 1))
+    if box is None:
+        return Guess(guess.object_id, None, np.zeros((0, 2), np.float32), trust)
+    inside = guess.points_xy[coords.point_inside(guess.points_xy, size_hw)]
+    return Guess(guess.object_id, box, inside, trust, guess.prior)
+
+
+def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> FloatArray:
+    """(h, w) cover → the same after `matrix`, which is in pixels of the picture.
+
+    What the picture's edge cuts off goes on beyond it, so an object that comes back in is whole.
+    """
+    if np.array_equal(matrix, shift((0, 0))):
+        return cover
+    ratio = coords.scale_points((1, 1), size_hw, cover.shape).astype(np.float64)
+    turn = matrix[:, :2] * ratio[:, None] / ratio
+    offset = matrix[:, 2] * ratio + turn @ (0.5, 0.5) - 0.5  # OpenCV counts from cells' centres
+    moved = cv2.warpAffine(
+        cover,
+        np.column_stack([turn, offset]),
+        cover.shape[::-1],
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(np.clip(moved, 0, 1), np.float32)
