@@ -21,6 +21,8 @@ _SAMPLED_SIDE = 96  # points are sampled on every n-th pixel of an object that i
 Matrix = npt.NDArray[np.float64]
 """(2, 3): a place (x, y, 1) in pixels of the frame it was seen in → the place now."""
 
+Vector = npt.NDArray[np.float64]
+
 Kept = TypeVar("Kept")
 
 
@@ -139,3 +141,37 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(np.clip(moved, 0, 1), np.float32)
+
+
+def travelled(before: Seen, after: Seen, size_hw: coords.Size) -> Vector:
+    """(2,) pixels from where an object's weight lay in one frame to where it lies in another."""
+    ends = [_weight_centre(seen.cover) for seen in (before, after)]
+    return np.asarray(coords.scale_points(ends[1] - ends[0], after.cover.shape, size_hw), float)
+
+
+def extent(cover: FloatArray) -> Vector | None:
+    """(4,) box in cells around where a cover is over a half, finer than a cell; None if nowhere.
+
+    Each side lies where the cover's outline, seen along the axis, passes a half.
+    """
+    if cover.max() <= 0.5:
+        return None
+    across, down = cover.max(axis=0), cover.max(axis=1)
+    x0, y0, x1, y1 = _rise(across), _rise(down), _rise(across[::-1]), _rise(down[::-1])
+    return np.array([x0, y0, len(across) - x1, len(down) - y1])
+
+
+def _rise(profile: FloatArray) -> float:
+    """Where a profile of cells first passes a half; 0 where it starts above."""
+    first = int(np.argmax(profile > 0.5))
+    if first == 0:
+        return 0.0
+    low, high = float(profile[first - 1]), float(profile[first])
+    return first + 0.5 - (high - 0.5) / (high - low)
+
+
+def _weight_centre(cover: FloatArray) -> Vector:
+    across, down = cover.sum(axis=0, dtype=float), cover.sum(axis=1, dtype=float)
+    x = across @ (np.arange(len(across)) + 0.5) / across.sum()
+    y = down @ (np.arange(len(down)) + 0.5) / down.sum()
+    return np.array([x, y])

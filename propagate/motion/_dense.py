@@ -1,0 +1,62 @@
+"""Dense optical flow between two small grey pictures, and masks that go along with it.
+
+Paper: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from propagate import coords
+from propagate.types import FloatArray, ImageArray
+
+Preset = Literal["ultrafast", "fast", "medium"]
+
+_LEAST_SIDE = 16  # the search needs room for its patches on its coarsest level
+_PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
+
+
+def small_grey(image: ImageArray, long_side: int) -> ImageArray:
+    """(H, W, 3) → (h, w) uint8, no side over `long_side` but where the other would vanish.
+
+    The green channel stands for brightness: most of it is green, and to read one channel of every
+    n-th pixel is many times faster than to convert all.
+    """
+    size_hw = image.shape[0], image.shape[1]
+    step = max(1, 2 * max(size_hw) // (3 * long_side))
+    green = np.ascontiguousarray(image[::step, ::step, 1])
+    fitted = coords.fit_long_side(size_hw, min(long_side, max(size_hw)))
+    height, width = (max(_LEAST_SIDE, side) for side in fitted)
+    return np.asarray(cv2.resize(green, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def backward_flow(now: ImageArray, before: ImageArray, preset: Preset) -> FloatArray:
+    """(h, w, 2) float32: for each pixel of `now`, the (x, y) steps to where it was in `before`."""
+    search = cv2.DISOpticalFlow.create(_PRESETS[preset])
+    return np.asarray(search.calc(now, before, None), np.float32)  # type: ignore[call-overload]
+
+
+def fit_flow(flow: FloatArray, size_hw: coords.Size) -> FloatArray:
+    """A flow (h, w, 2) of a picture, in the same picture at another size."""
+    resized = cv2.resize(flow, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return coords.scale_points(resized, (flow.shape[0], flow.shape[1]), size_hw)
+
+
+def fetch(before: FloatArray, flow: FloatArray) -> FloatArray:
+    """What lay at each pixel's place in the previous picture: (h, w) float32.
+
+    Args:
+        before: (h, w) float32 of the previous picture; beyond its edge it goes on as at the edge.
+        flow: (h, w, 2) backward flow.
+    """
+    height, width = before.shape
+    x, y = np.moveaxis(coords.to_opencv(coords.pixel_centres((height, width)) + flow), -1, 0)
+    fetched = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(fetched, np.float32)
