@@ -145,33 +145,25 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
 
 def travelled(before: Seen, after: Seen, size_hw: coords.Size) -> Vector:
     """(2,) pixels from where an object's weight lay in one frame to where it lies in another."""
-    ends = [_weight_centre(seen.cover) for seen in (before, after)]
+    ends = [_moments(seen.cover)[0] for seen in (before, after)]
     return np.asarray(coords.scale_points(ends[1] - ends[0], after.cover.shape, size_hw), float)
 
 
-def extent(cover: FloatArray) -> Vector | None:
-    """(4,) box in cells around where a cover is over a half, finer than a cell; None if nowhere.
+def spread(cover: FloatArray) -> Vector:
+    """(2,) cells: how far a cover reaches from its centre along x and y, as a deviation.
 
-    Each side lies where the cover's outline, seen along the axis, passes a half.
+    Thin parts, where motion is least sure, hardly count. At least what one cell has by itself.
     """
-    if cover.max() <= 0.5:
-        return None
-    across, down = cover.max(axis=0), cover.max(axis=1)
-    x0, y0, x1, y1 = _rise(across), _rise(down), _rise(across[::-1]), _rise(down[::-1])
-    return np.array([x0, y0, len(across) - x1, len(down) - y1])
+    return np.sqrt(_moments(cover)[1] + 1 / 12)
 
 
-def _rise(profile: FloatArray) -> float:
-    """Where a profile of cells first passes a half; 0 where it starts above."""
-    first = int(np.argmax(profile > 0.5))
-    if first == 0:
-        return 0.0
-    low, high = float(profile[first - 1]), float(profile[first])
-    return first + 0.5 - (high - 0.5) / (high - low)
-
-
-def _weight_centre(cover: FloatArray) -> Vector:
-    across, down = cover.sum(axis=0, dtype=float), cover.sum(axis=1, dtype=float)
-    x = across @ (np.arange(len(across)) + 0.5) / across.sum()
-    y = down @ (np.arange(len(down)) + 0.5) / down.sum()
-    return np.array([x, y])
+def _moments(cover: FloatArray) -> tuple[Vector, Vector]:
+    """Mean (2,) and variance (2,) of a cover's weight along x and y, in cells."""
+    means, variances = [], []
+    for axis in (0, 1):
+        weights = cover.sum(axis=axis, dtype=float)
+        weights /= weights.sum()
+        places = np.arange(len(weights)) + 0.5
+        means.append(weights @ places)
+        variances.append(weights @ (places - means[-1]) ** 2)
+    return np.array(means), np.array(variances)

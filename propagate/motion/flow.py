@@ -29,7 +29,6 @@ class Config:
     Attributes:
         long_side: pixels of the grey picture that flow is computed on; larger follows thinner
             things, smaller follows faster ones and takes less time.
-        preset: "ultrafast", "fast" or "medium"; slower ones have sharper edges of motion.
         points: points an object; more pin it down better, and mislead more where flow is wrong.
         tolerance: grey levels by which pixels may differ from where they came from until trust
             falls to a third; lower doubts sooner, also where only the light changed.
@@ -39,10 +38,9 @@ class Config:
             it where it was seen last.
     """
 
-    long_side: int = 384
-    preset: _dense.Preset = "fast"
+    long_side: int = 192
     points: int = 3
-    tolerance: float = 20.0
+    tolerance: float = 60.0
     decay: float = 0.9
     drift: float = 0.8
 
@@ -104,7 +102,7 @@ class Flow:
         if fresh:
             cover_hw = next(iter(fresh.values())).cover.shape
             current = self._grey(frame)
-            flow = _dense.backward_flow(current, state.grey, self._config.preset)
+            flow = _dense.backward_flow(current, state.grey)
             moves = _Moves.of(current, state.grey, flow, cover_hw)
             guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
         return dict(sorted(guesses.items()))
@@ -131,12 +129,15 @@ class Flow:
         weight = prior if prior.max() > 0 else seen.cover  # it left, or is thinner than the flow
         inside = weight >= weight.max() / 2
         ratio = coords.scale_points((1, 1), seen.cover.shape, frame.size_hw)
-        step_xy = -np.median(moves.flow[inside], axis=0) * ratio
-        box = seen.box + np.tile(step_xy, 2)
-        before, after = _objects.extent(seen.cover), _objects.extent(prior)
-        if before is not None and after is not None:
-            box = seen.box + (after - before) * np.tile(ratio, 2)
-        trust = float(np.exp(-moves.difference[inside].mean() / self._config.tolerance))
+        median = np.median(moves.flow[inside], axis=0)
+        step_xy = -median * ratio
+        growth = np.clip(_objects.spread(weight) / _objects.spread(seen.cover), 0.8, 1.25)
+        middle = (seen.box[:2] + seen.box[2:]) / 2 + step_xy
+        half = (seen.box[2:] - seen.box[:2]) / 2 * growth
+        box = np.concatenate([middle - half, middle + half])
+        unlike = moves.difference[inside].mean() / self._config.tolerance
+        torn = np.abs(moves.flow[inside] - median).sum(axis=1).mean() / np.sqrt(inside.sum())
+        trust = float(np.exp(-unlike - torn))
         points = (seen.points_xy + step_xy).astype(np.float32)
         guess = Guess(object_id, box.astype(np.float32), points, trust, prior)
         return _objects.cut(guess, frame.size_hw)
