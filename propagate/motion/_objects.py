@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import cv2
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from propagate import coords, masks
-from propagate.types import BoolArray, FloatArray, FrameResult, Guess, Mask
+from propagate.types import BoolArray, FloatArray, Frame, FrameResult, Guess, Mask
 
 COVER_SIDE = 192
 """Longer side of the small masks; finer ones cost time and no segmenter reads them finer."""
 
 _SAMPLED_SIDE = 96  # points are sampled on every n-th pixel of an object that is larger
+_FARTHEST = 1000  # frames; a drift has ended long before
 
 Matrix = npt.NDArray[np.float64]
 """(2, 3): a place (x, y, 1) in pixels of the frame it was seen in → the place now."""
@@ -35,20 +36,50 @@ class Seen:
         cover: (h, w) float32, 0..1, the part of each cell that the mask covers; whole picture.
         box: (4,) float32 pixels.
         points_xy: (N, 2) float32 pixels, on the mask.
+        speed_xy: (2,) float64, pixels a frame since it was seen before; 0 the first time.
     """
 
     index: int
     cover: FloatArray
     box: FloatArray
     points_xy: FloatArray
+    speed_xy: Vector = field(default_factory=lambda: np.zeros(2))
 
 
-def see(mask: Mask, index: int, points: int) -> Seen | None:
-    """What is kept of a mask in frame `index`, with at most `points` points; None where empty."""
+@dataclass(frozen=True)
+class Coasting:
+    """What becomes of an object without a mask.
+
+    Attributes:
+        decay: 0..1, factor on the trust for every frame.
+        drift: 0..1, the part of its speed that it keeps from frame to frame.
+    """
+
+    decay: float
+    drift: float
+
+
+def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen | None:
+    """What is kept of a mask.
+
+    Args:
+        mask: of an object.
+        index: of the frame.
+        points: most points that are kept on it.
+        before: the object when it was seen last, which gives its speed.
+
+    Returns:
+        None where the mask is empty.
+    """
     box = masks.box_of(mask.pixels)
     if box is None:
         return None
-    return Seen(index, small_cover(mask.pixels), box, points_on(mask.pixels, box, points))
+    seen = Seen(index, small_cover(mask.pixels), box, points_on(mask.pixels, box, points))
+    if before is None or before.index == index:
+        return seen
+    step = _moments(seen.cover)[0] - _moments(before.cover)[0]
+    travelled = coords.scale_points(step, seen.cover.shape, mask.pixels.shape).astype(float)
+    return replace(seen, speed_xy=travelled / abs(index - before.index))
 
 
 def small_cover(pixels: BoolArray) -> FloatArray:
@@ -113,6 +144,17 @@ def carry(object_id: int, seen: Seen, matrix: Matrix, trust: float, size_hw: coo
     return cut(Guess(object_id, box.astype(np.float32), moved, trust, prior), size_hw)
 
 
+def coast(object_id: int, seen: Seen, frame: Frame, how: Coasting) -> Guess:
+    """The guess that a hidden object goes on as it went, slower and slower.
+
+    Pictures do not help: what moves there is what hides it.
+    """
+    gap = abs(frame.index - seen.index)
+    steps = sum(how.drift**step for step in range(1, min(gap, _FARTHEST) + 1))
+    offset = shift(seen.speed_xy * steps)
+    return carry(object_id, seen, offset, how.decay**gap, frame.size_hw)
+
+
 def cut(guess: Guess, size_hw: coords.Size) -> Guess:
     """A guess cut to the picture; one that lies outside has neither box, points nor prior."""
     box = None if guess.box is None else coords.clip_box(guess.box, size_hw)
@@ -141,12 +183,6 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(np.clip(moved, 0, 1), np.float32)
-
-
-def travelled(before: Seen, after: Seen, size_hw: coords.Size) -> Vector:
-    """(2,) pixels from where an object's weight lay in one frame to where it lies in another."""
-    ends = [_moments(seen.cover)[0] for seen in (before, after)]
-    return np.asarray(coords.scale_points(ends[1] - ends[0], after.cover.shape, size_hw), float)
 
 
 def spread(cover: FloatArray) -> Vector:

@@ -17,9 +17,7 @@ import numpy as np
 from propagate import coords
 from propagate.coords import Size
 from propagate.motion import _dense, _objects
-from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray, Mask
-
-_FARTHEST = 1000  # frames; a drift has ended long before
+from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 
 @dataclass(frozen=True)
@@ -46,19 +44,6 @@ class Config:
 
 
 @dataclass(frozen=True, eq=False)
-class Flowing:
-    """An object in the last frame where it had a mask.
-
-    Attributes:
-        seen: the object there.
-        speed_xy: (2,) float64, pixels a frame.
-    """
-
-    seen: _objects.Seen
-    speed_xy: _objects.Vector
-
-
-@dataclass(frozen=True, eq=False)
 class FlowState:
     """What was seen.
 
@@ -72,7 +57,7 @@ class FlowState:
     index: int = -1
     size_hw: tuple[int, int] = (0, 0)
     grey: ImageArray | None = None
-    objects: Mapping[int, Flowing] = field(default_factory=dict)
+    objects: Mapping[int, _objects.Seen] = field(default_factory=dict)
 
 
 class Flow:
@@ -81,6 +66,7 @@ class Flow:
     def __init__(self, config: Config) -> None:
         """Hold the settings."""
         self._config = config
+        self._coasting = _objects.Coasting(config.decay, config.drift)
 
     def start(self) -> FlowState:
         """Nothing seen yet."""
@@ -93,10 +79,11 @@ class Flow:
         """
         if state.grey is None or frame.size_hw != state.size_hw:
             return {}
-        fresh = {k: one.seen for k, one in state.objects.items() if one.seen.index == state.index}
+        objects = state.objects
+        fresh = {key: seen for key, seen in objects.items() if seen.index == state.index}
         guesses = {
-            key: self._drift(key, one, frame)
-            for key, one in state.objects.items()
+            key: _objects.coast(key, seen, frame, self._coasting)
+            for key, seen in objects.items()
             if key not in fresh
         }
         if fresh:
@@ -110,18 +97,13 @@ class Flow:
     def update(self, state: FlowState, frame: Frame, result: FrameResult) -> FlowState:
         """Keep the picture and every mask small; missing objects stay as they were."""
         known = state.objects if result.size_hw == state.size_hw else {}
-        objects = _objects.learn(known, result, lambda mask: self._flowing(known, mask, frame))
+        points = self._config.points
+        objects = _objects.learn(
+            known,
+            result,
+            lambda mask: _objects.see(mask, frame.index, points, known.get(mask.object_id)),
+        )
         return FlowState(frame.index, result.size_hw, self._grey(frame), objects)
-
-    def _flowing(self, known: Mapping[int, Flowing], mask: Mask, frame: Frame) -> Flowing | None:
-        seen = _objects.see(mask, frame.index, self._config.points)
-        if seen is None:
-            return None
-        before = known.get(mask.object_id)
-        if before is None or before.seen.index == seen.index:
-            return Flowing(seen, np.zeros(2))
-        gap = abs(seen.index - before.seen.index)
-        return Flowing(seen, _objects.travelled(before.seen, seen, frame.size_hw) / gap)
 
     def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""
@@ -141,14 +123,6 @@ class Flow:
         points = (seen.points_xy + step_xy).astype(np.float32)
         guess = Guess(object_id, box.astype(np.float32), points, trust, prior)
         return _objects.cut(guess, frame.size_hw)
-
-    def _drift(self, object_id: int, one: Flowing, frame: Frame) -> Guess:
-        """A hidden object goes on, slower and slower; the flow there is that of what hides it."""
-        gap = abs(frame.index - one.seen.index)
-        steps = sum(self._config.drift**step for step in range(1, min(gap, _FARTHEST) + 1))
-        offset = _objects.shift(one.speed_xy * steps)
-        trust = self._config.decay**gap
-        return _objects.carry(object_id, one.seen, offset, trust, frame.size_hw)
 
     def _grey(self, frame: Frame) -> ImageArray:
         return _dense.small_grey(frame.image, self._config.long_side)
