@@ -171,7 +171,7 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
     What the picture's edge cuts off goes on beyond it, so an object that comes back in is whole.
     """
     if np.array_equal(matrix, shift((0, 0))):
-        return cover
+        return cover.copy()  # a guess is the caller's own
     ratio = coords.scale_points((1, 1), size_hw, cover.shape).astype(np.float64)
     turn = matrix[:, :2] * ratio[:, None] / ratio
     offset = matrix[:, 2] * ratio + turn @ (0.5, 0.5) - 0.5  # OpenCV counts from cells' centres

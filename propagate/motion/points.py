@@ -47,7 +47,7 @@ class Config:
     long_side: int = 320
     tracked: int = 32
     points: int = 3
-    tolerance: float = 0.7
+    tolerance: float = 1.0
     decay: float = 0.9
     drift: float = 0.8
 
@@ -137,7 +137,6 @@ class Points:
             return None
         corners = _corners(mask.pixels, grey, self._config.tracked - len(seen.points_xy))
         marks = np.concatenate([seen.points_xy, corners])
-        few = replace(seen, points_xy=seen.points_xy[: self._config.points])
         return Marked(replace(seen, points_xy=seen.points_xy[: self._config.points]), marks)
 
     def _track(

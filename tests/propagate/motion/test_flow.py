@@ -1,0 +1,90 @@
+"""Dense flow: exact shifts, bending, and trust that knows when it is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from propagate.masks import box_of
+from propagate.motion import flow
+from propagate.motion._dense import backward_flow, fetch, small_grey
+from propagate.types import Frame
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, 0), (-4, 2), (7, -5)])
+def test_a_known_shift_is_found(scene, shift):
+    before = small_grey(scene.background, 320)
+    now = np.roll(before, shift[::-1], axis=(0, 1))
+    inner = backward_flow(now, before)[20:-20, 20:-20]
+    assert np.abs(np.median(inner, axis=(0, 1)) + shift).max() < 0.1
+
+
+def test_fetch_looks_up_where_pixels_came_from():
+    before = np.zeros((8, 10), np.float32)
+    before[3, 4] = 1
+    steps = np.full((8, 10, 2), (-2, 1), np.float32)  # came from 2 to the left and 1 below
+    fetched = fetch(before, steps)
+    assert np.argwhere(fetched == 1).tolist() == [[2, 6]]
+
+
+def test_a_sudden_step_is_followed_without_history(scene):
+    """One frame was seen, so nothing but the pictures can tell."""
+    motion = flow.build(flow.Config())
+    state = scene.feed(motion, [scene.at(0, (120, 120))])
+    frame, mask = scene.at(1, (127, 115))
+    guess = motion.guess(state, frame)[1]
+    assert scene.off(guess, mask) < 2
+    assert scene.overlap(guess, mask) > 0.9
+
+
+def test_a_thing_that_bends(scene):
+    """The upper half moves right, the lower half left; no single shift fits both."""
+    motion = flow.build(flow.Config())
+    picture, lower = scene.background, np.zeros((240, 320), bool)
+    lower[120:180, 100:200] = True
+    upper = np.zeros((240, 320), bool)
+    upper[60:120, 100:200] = True
+    moved = np.where(
+        np.arange(240)[:, None, None] < 120, np.roll(picture, 5, 1), np.roll(picture, -5, 1)
+    )
+    state = scene.feed(motion, [(Frame(0, picture), upper | lower)])
+    guess = motion.guess(state, Frame(1, moved))[1]
+    truth = np.roll(upper, 5, 1) | np.roll(lower, -5, 1)
+    assert scene.overlap(guess, truth) > 0.95 > scene.overlap(guess, upper | lower)
+
+
+def test_trust_falls_where_the_object_is_replaced(scene):
+    motion = flow.build(flow.Config())
+    frame, mask = scene.at(0, (150, 120))
+    state = scene.feed(motion, [(frame, mask)])
+    gone, _ = scene.at(1, (1000, 120))
+    seen = motion.guess(state, scene.at(1, (153, 120))[0])[1].trust
+    assert motion.guess(state, gone)[1].trust < 0.7 * seen
+
+
+def test_a_hidden_object_drifts_on_and_slows_down(scene):
+    motion = flow.build(flow.Config(drift=0.5))
+    steps = [scene.at(index, (100 + 6 * index, 120)) for index in range(4)]
+    empty = scene.at(0, (1000, 120))[0].image
+    state = scene.feed(motion, [*steps, (Frame(4, empty), None)])
+    last = box_of(steps[-1][1])
+    lefts = [motion.guess(state, Frame(index, empty))[1].box[0] for index in (5, 8, 30)]
+    # 6 * (0.5 + 0.25), then ever closer to 6 * 1
+    assert np.allclose(np.array(lefts) - last[0], [4.5, 5.8125, 6], atol=0.3)
+
+
+def test_many_objects_share_one_flow(scene, monkeypatch):
+    calls = []
+    once = flow._dense.backward_flow
+
+    def counted(now, before):
+        calls.append(1)
+        return once(now, before)
+
+    monkeypatch.setattr(flow._dense, "backward_flow", counted)
+    motion = flow.build(flow.Config())
+    frame, mask = scene.at(0, (150, 120))
+    masks = {key: np.roll(mask, 10 * key, axis=1) for key in range(1, 9)}
+    state = motion.update(motion.start(), frame, scene.answered(frame, masks))
+    assert len(motion.guess(state, frame)) == 8
+    assert len(calls) == 1
