@@ -1,7 +1,7 @@
 """One click on one picture: several masks, best first, drawn side by side.
 
-    python demos/one_image.py                    a rendered picture
-    python demos/one_image.py photo.jpg 320 180  your own, clicked at x, y
+Run it without arguments for a rendered picture, or with a photo of your own and where to click:
+`python demos/one_image.py photo.jpg 320 180`.
 """
 
 from __future__ import annotations

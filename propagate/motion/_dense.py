@@ -30,10 +30,15 @@ def small_grey(image: ImageArray, long_side: int) -> ImageArray:
     return np.asarray(cv2.resize(green, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def backward_flow(now: ImageArray, before: ImageArray) -> FloatArray:
+def backward_flow(now: ImageArray, before: ImageArray, start: FloatArray) -> FloatArray:
     """(h, w, 2) float32: for each pixel of `now`, the (x, y) steps to where it was in `before`.
 
     The variational smoothing of the published method is left out: it blurs masks' edges.
+
+    Args:
+        now: (h, w) uint8.
+        before: (h, w) uint8.
+        start: (h, w, 2) float32, the flow that the search begins with.
     """
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(_FINEST)
@@ -41,7 +46,7 @@ def backward_flow(now: ImageArray, before: ImageArray) -> FloatArray:
     search.setPatchStride(_STRIDE)
     search.setGradientDescentIterations(_DESCENTS)
     search.setVariationalRefinementIterations(0)
-    return np.asarray(search.calc(now, before, None), np.float32)  # type: ignore[call-overload]
+    return np.asarray(search.calc(now, before, start.copy()), np.float32)
 
 
 def fit_flow(flow: FloatArray, size_hw: coords.Size) -> FloatArray:
@@ -50,14 +55,23 @@ def fit_flow(flow: FloatArray, size_hw: coords.Size) -> FloatArray:
     return coords.scale_points(resized, (flow.shape[0], flow.shape[1]), size_hw)
 
 
-def fetch(before: FloatArray, flow: FloatArray) -> FloatArray:
+def sources(flow: FloatArray) -> FloatArray:
+    """(2, h, w) float32: x and y, as OpenCV counts them, of where each pixel was before.
+
+    Args:
+        flow: (h, w, 2) backward flow.
+    """
+    places = coords.to_opencv(coords.pixel_centres((flow.shape[0], flow.shape[1])) + flow)
+    return np.ascontiguousarray(np.moveaxis(places, -1, 0))
+
+
+def fetch(before: FloatArray, sources_xy: FloatArray) -> FloatArray:
     """What lay at each pixel's place in the previous picture: (h, w) float32.
 
     Args:
         before: (h, w) float32 of the previous picture; beyond its edge it goes on as at the edge.
-        flow: (h, w, 2) backward flow.
+        sources_xy: (2, h, w), see `sources`.
     """
-    height, width = before.shape
-    x, y = np.moveaxis(coords.to_opencv(coords.pixel_centres((height, width)) + flow), -1, 0)
+    x, y = sources_xy
     fetched = cv2.remap(before, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(fetched, np.float32)

@@ -8,7 +8,7 @@ Paper: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -18,6 +18,8 @@ from propagate import coords
 from propagate.coords import Size
 from propagate.motion import _dense, _objects
 from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
+
+_GHOST_LEVELS = 25.0  # of grey by which a place may differ from where it came from
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Config:
             it where it was seen last.
     """
 
-    long_side: int = 192
+    long_side: int = 256
     points: int = 3
     tolerance: float = 60.0
     decay: float = 0.9
@@ -89,7 +91,8 @@ class Flow:
         if fresh:
             cover_hw = next(iter(fresh.values())).cover.shape
             current = self._grey(frame)
-            flow = _dense.backward_flow(current, state.grey)
+            start = _start(fresh.values(), frame, current.shape)
+            flow = _dense.backward_flow(current, state.grey, start)
             moves = _Moves.of(current, state.grey, flow, cover_hw)
             guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
         return dict(sorted(guesses.items()))
@@ -107,7 +110,7 @@ class Flow:
 
     def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""
-        prior = _dense.fetch(seen.cover, moves.flow)
+        prior = _without_ghosts(_dense.fetch(seen.cover, moves.sources_xy), moves.difference)
         weight = prior if prior.max() > 0 else seen.cover  # it left, or is thinner than the flow
         inside = weight >= weight.max() / 2
         ratio = coords.scale_points((1, 1), seen.cover.shape, frame.size_hw)
@@ -128,25 +131,60 @@ class Flow:
         return _dense.small_grey(frame.image, self._config.long_side)
 
 
+def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
+    """Less of a moved cover where the picture does not look like what was moved there.
+
+    What an object uncovers behind it was nowhere to be seen before; flow takes such places from
+    anywhere, often from the object itself.
+
+    Args:
+        prior: (h, w) 0..1.
+        difference: (h, w) grey levels, see `_Moves`.
+    """
+    inside = prior > 0.5
+    if not inside.any():
+        return prior
+    usual = np.median(difference[inside])  # the light may have changed everywhere
+    excess = np.maximum(difference - usual, 0) / _GHOST_LEVELS
+    return np.asarray(prior * np.exp(-(excess**2)), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class _Moves:
     """How the picture moved, for all objects, on the cells of their covers.
 
     Attributes:
         flow: (h, w, 2) float32 backward flow, in cells.
+        sources_xy: (2, h, w) float32, where each cell was before, see `_dense.sources`.
         difference: (h, w) float32, 0..255, how far each cell's grey differs from where it came
             from.
     """
 
     flow: FloatArray
+    sources_xy: FloatArray
     difference: FloatArray
 
     @staticmethod
     def of(now: ImageArray, before: ImageArray, flow: FloatArray, cells_hw: Size) -> _Moves:
         """From two pictures, the flow between them, and the size of the covers."""
-        fetched = _dense.fetch(before.astype(np.float32), flow)
+        fetched = _dense.fetch(before.astype(np.float32), _dense.sources(flow))
         difference = cv2.resize(np.abs(now - fetched), cells_hw[::-1], interpolation=cv2.INTER_AREA)
-        return _Moves(_dense.fit_flow(flow, cells_hw), np.asarray(difference, np.float32))
+        fitted = _dense.fit_flow(flow, cells_hw)
+        return _Moves(fitted, _dense.sources(fitted), np.asarray(difference, np.float32))
+
+
+def _start(fresh: Iterable[_objects.Seen], frame: Frame, small_hw: Size) -> FloatArray:
+    """(h, w, 2) float32 backward flow, in pixels of the small picture, if objects went on steadily.
+
+    The search finds large steps only near where it begins, so it begins with their speeds.
+    """
+    start = np.zeros((*small_hw, 2), np.float32)
+    for seen in sorted(fresh, key=lambda one: -one.cover.sum()):  # small ones may lie in front
+        step_xy = seen.speed_xy * abs(frame.index - seen.index)
+        moved = _objects.move_cover(seen.cover, _objects.shift(step_xy), frame.size_hw)
+        inside = cv2.resize(moved, small_hw[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+        start[inside] = -coords.scale_points(step_xy, frame.size_hw, small_hw)
+    return start
 
 
 def build(config: Config) -> Flow:

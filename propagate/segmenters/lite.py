@@ -18,7 +18,7 @@ from torch import Tensor
 
 from propagate import coords
 from propagate.errors import ConfigError
-from propagate.segmenters._lite import prompt_maps
+from propagate.segmenters._lite import precision, prompt_maps
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
 from propagate.segmenters._lite.weights import load_weights
@@ -72,8 +72,6 @@ class Lite:
         self._network = network
         self._device = device
         self._area = area
-        # Half the memory traffic; accuracy is that of training, which ran the same way.
-        self._fast = device.type == "cuda" or torch.backends.cpu.get_cpu_capability() == "AVX512"
 
     @torch.inference_mode()
     def encode(self, image: ImageArray) -> LiteEmbedding:
@@ -84,7 +82,7 @@ class Lite:
         small = cv2.resize(image, input_hw[::-1], interpolation=cv2.INTER_AREA)
         pixels = torch.from_numpy(np.ascontiguousarray(small)).to(self._device)
         batch = pixels.permute(2, 0, 1)[None]  # channels last in memory already
-        with self._precision():
+        with precision.fastest(self._device):
             features = self._network.encode(batch)
         return LiteEmbedding(size_hw, input_hw, features)
 
@@ -94,7 +92,7 @@ class Lite:
         if not prompts:
             return []
         maps, recall = self._draw(embedding, prompts)
-        with self._precision():
+        with precision.fastest(self._device):
             answer = self._network.decode(embedding.features, maps, recall)
         logits = answer.logits.float().cpu().numpy()
         scores = answer.scores.float().sigmoid().cpu().numpy()
@@ -126,9 +124,6 @@ class Lite:
         ]
         maps = torch.cat(drawn, 1).contiguous(memory_format=torch.channels_last)
         return maps.to(self._device), torch.from_numpy(readings).to(self._device)
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._fast)
 
 
 def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:

@@ -23,6 +23,7 @@ SOURCE_SHARES = {
     "ccp": 0.14, "bsds": 0.14, "carparts": 0.06, "facade": 0.06,
 }  # fmt: skip
 """How often a photo of each source is drawn: whole objects count more than parts."""
+SMALL_SHAPES = ((256, 256), (192, 320), (288, 192))
 SHAPES = ((320, 320), (256, 416), (384, 256))
 """Sizes of pictures, one drawn for each batch: square, wide, tall."""
 
@@ -37,6 +38,7 @@ class SampleSettings:
         objects: objects asked about in a clip.
         asked_frames: frames of a clip with a fresh question about each object.
         frames: pictures in a clip.
+        small_batches: batches at the beginning with smaller pictures, in less time.
     """
 
     seed: int = 0
@@ -44,6 +46,7 @@ class SampleSettings:
     objects: int = 3
     asked_frames: int = 2
     frames: int = 3
+    small_batches: int = 0
 
 
 class Samples(Dataset[dict[str, Tensor]]):
@@ -66,7 +69,8 @@ class Samples(Dataset[dict[str, Tensor]]):
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         """One batch, stacked."""
         rng = np.random.default_rng([self.settings.seed, number])
-        shape = SHAPES[int(rng.choice(len(SHAPES), p=[0.4, 0.4, 0.2]))]
+        shapes = SMALL_SHAPES if number < self.settings.small_batches else SHAPES
+        shape = shapes[int(rng.choice(len(shapes), p=[0.4, 0.4, 0.2]))]
         settings = ClipSettings(frames=self.settings.frames, size_hw=shape)
         samples = [self._sample(rng, settings) for _ in range(self.settings.batch)]
         return {

