@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from propagate.coords import Size
 from propagate.segmenters._lite.prompt_maps import STRIDE
 from propagate.training import clips, questions
 from propagate.training.clips import ClipSettings
@@ -23,9 +24,25 @@ SOURCE_SHARES = {
     "ccp": 0.14, "bsds": 0.14, "carparts": 0.06, "facade": 0.06,
 }  # fmt: skip
 """How often a photo of each source is drawn: whole objects count more than parts."""
-SMALL_SHAPES = ((256, 256), (192, 320), (288, 192))
-SHAPES = ((320, 320), (256, 416), (384, 256))
-"""Sizes of pictures, one drawn for each batch: square, wide, tall."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What batches hold during a part of the training.
+
+    Attributes:
+        batch: clips.
+        frames: pictures in a clip.
+        shapes: (H, W) of pictures, one drawn for each batch: square, wide, tall.
+    """
+
+    batch: int
+    frames: int
+    shapes: tuple[Size, Size, Size]
+
+
+EARLY = Stage(4, 3, ((256, 256), (192, 320), (288, 192)))
+LATE = Stage(3, 4, ((320, 320), (256, 416), (384, 256)))
 
 
 @dataclass(frozen=True)
@@ -34,19 +51,18 @@ class SampleSettings:
 
     Attributes:
         seed: of everything that is random.
-        batch: clips in a batch.
         objects: objects asked about in a clip.
         asked_frames: frames of a clip with a fresh question about each object.
-        frames: pictures in a clip.
-        small_batches: batches at the beginning with smaller pictures, in less time.
+        early, late: the two stages.
+        early_batches: how many belong to the first stage.
     """
 
     seed: int = 0
-    batch: int = 4
     objects: int = 3
     asked_frames: int = 2
-    frames: int = 3
-    small_batches: int = 0
+    early: Stage = EARLY
+    late: Stage = LATE
+    early_batches: int = 0
 
 
 class Samples(Dataset[dict[str, Tensor]]):
@@ -69,10 +85,11 @@ class Samples(Dataset[dict[str, Tensor]]):
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         """One batch, stacked."""
         rng = np.random.default_rng([self.settings.seed, number])
-        shapes = SMALL_SHAPES if number < self.settings.small_batches else SHAPES
-        shape = shapes[int(rng.choice(len(shapes), p=[0.4, 0.4, 0.2]))]
-        settings = ClipSettings(frames=self.settings.frames, size_hw=shape)
-        samples = [self._sample(rng, settings) for _ in range(self.settings.batch)]
+        early = number < self.settings.early_batches
+        stage = self.settings.early if early else self.settings.late
+        shape = stage.shapes[int(rng.choice(len(stage.shapes), p=[0.4, 0.4, 0.2]))]
+        settings = ClipSettings(frames=stage.frames, size_hw=shape)
+        samples = [self._sample(rng, settings) for _ in range(stage.batch)]
         return {
             key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
             for key in samples[0]

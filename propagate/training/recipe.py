@@ -21,7 +21,7 @@ from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
 from propagate.training import rollout
-from propagate.training.dataset import Samples, SampleSettings
+from propagate.training.dataset import EARLY, LATE, Samples, SampleSettings, Stage
 
 LOG_FIELDS = ("step", "seconds", "rate", "loss", "click", "box", "corrected", "followed")
 
@@ -40,8 +40,8 @@ class Recipe:
         average: decay of the moving average of the weights, which is what is shipped.
         log_every, save_every: steps.
         seed: of samples and prompts.
-        batch: clips in a batch.
-        small_steps: steps at the beginning with smaller pictures: more of them in the same time.
+        early, late: what batches hold in the first `early_steps` steps, with smaller pictures and
+            so more of them in the same time, and after that.
     """
 
     steps: int = 4000
@@ -55,8 +55,9 @@ class Recipe:
     log_every: int = 10
     save_every: int = 200
     seed: int = 0
-    batch: int = 4
-    small_steps: int = 2000
+    early: Stage = EARLY
+    late: Stage = LATE
+    early_steps: int = 2000
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def train(
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     _trim_log(folder / "log.csv", run.step)
     settings = SampleSettings(
-        seed=recipe.seed, batch=recipe.batch, small_batches=recipe.small_steps
+        recipe.seed, early=recipe.early, late=recipe.late, early_batches=recipe.early_steps
     )
     samples = Samples(data, settings, recipe.steps)
     rest = Subset(samples, range(run.step, recipe.steps))
