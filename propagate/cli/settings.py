@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def resolved(choice: Choice) -> Config:
 
 def summary(config: Config) -> dict[str, Any]:
     """Settings as JSON values; a weights file of the user's own by its content as well."""
-    values = dataclasses.asdict(config)
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
     checkpoint = config.segmenter.get("checkpoint")
     if checkpoint is not None and Path(checkpoint).is_file():
         values["checkpoint"] = _fingerprint(Path(checkpoint))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,23 @@ class Stage:
         batch: clips.
         frames: pictures in a clip.
         shapes: (H, W) of pictures, one drawn for each batch: square, wide, tall.
+        wholes: kind of photo → how often segments that touch are asked about as one object, so
+            that unlike parts (a rider and what is ridden) are learnt to belong together.
     """
 
     batch: int
     frames: int
     shapes: tuple[Size, Size, Size]
+    wholes: Mapping[str, float] = field(default_factory=dict)
 
 
-EARLY = Stage(4, 3, ((256, 256), (192, 320), (288, 192)))
-LATE = Stage(3, 4, ((320, 320), (256, 416), (384, 256)))
+EARLY = Stage(4, 3, ((256, 256), (192, 320), (288, 192)), {"parts": 0.35, "partition": 0.35})
+LATE = Stage(
+    3,
+    4,
+    ((320, 320), (256, 416), (384, 256)),
+    {"parts": 0.5, "partition": 0.5, "instances": 0.25},
+)
 
 
 @dataclass(frozen=True)
@@ -89,17 +98,19 @@ class Samples(Dataset[dict[str, Tensor]]):
         stage = self.settings.early if early else self.settings.late
         shape = stage.shapes[int(rng.choice(len(stage.shapes), p=[0.4, 0.4, 0.2]))]
         settings = ClipSettings(frames=stage.frames, size_hw=shape)
-        samples = [self._sample(rng, settings) for _ in range(stage.batch)]
+        samples = [self._sample(rng, settings, stage.wholes) for _ in range(stage.batch)]
         return {
             key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
             for key in samples[0]
         }
 
-    def _sample(self, rng: np.random.Generator, settings: ClipSettings) -> dict[str, Any]:
+    def _sample(
+        self, rng: np.random.Generator, settings: ClipSettings, wholes: Mapping[str, float]
+    ) -> dict[str, Any]:
         """One clip; drawn again in the rare case that no object is in sight."""
         while True:
             images, labels, kind = self._clip(rng, settings)
-            groups = _objects(rng, labels[0], kind, self.settings.objects)
+            groups = _objects(rng, labels[0], wholes.get(kind, 0.0), self.settings.objects)
             if groups:
                 break
         covers = np.stack([[_cover(frame, ids) for frame in labels] for ids in groups])
@@ -141,9 +152,12 @@ class Samples(Dataset[dict[str, Tensor]]):
 
 
 def _objects(
-    rng: np.random.Generator, labels: LabelArray, kind: str, count: int
+    rng: np.random.Generator, labels: LabelArray, wholes: float, count: int
 ) -> list[list[int]]:
-    """`count` groups of segment ids to ask about, all in sight in the first frame."""
+    """`count` groups of segment ids to ask about, all in sight in the first frame.
+
+    A share `wholes` of them has several segments of the photo.
+    """
     ids, areas = np.unique(labels, return_counts=True)
     seen = ids[(ids > 0) & (areas > 0.002 * labels.size) & (areas < 0.85 * labels.size)]
     if not len(seen):
@@ -151,7 +165,7 @@ def _objects(
     groups = []
     for _ in range(count):
         group = [int(rng.choice(seen))]
-        if kind in ("parts", "partition") and group[0] < clips.PASTED and rng.random() < 0.35:
+        if wholes > 0 and group[0] < clips.PASTED and rng.random() < wholes:
             group = _with_neighbours(rng, labels, group[0], seen)
         groups.append(group)
     return groups

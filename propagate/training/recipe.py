@@ -16,11 +16,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from propagate.errors import CheckpointError
-from propagate.segmenters._lite import precision
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
-from propagate.training import rollout
+from propagate.training import precision, rollout
 from propagate.training.dataset import EARLY, LATE, Samples, SampleSettings, Stage
 
 LOG_FIELDS = ("step", "seconds", "rate", "loss", "click", "box", "corrected", "followed")

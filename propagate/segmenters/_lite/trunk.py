@@ -83,7 +83,7 @@ class Trunk(nn.Module):
     def __init__(self) -> None:
         """Make the stem and sixteen blocks."""
         super().__init__()
-        self.stem = SameConv(3, _STEM_CHANNELS, 3, 2)
+        self.stem: nn.Module = SameConv(3, _STEM_CHANNELS, 3, 2)
         blocks = []
         channels_in = _STEM_CHANNELS
         for stage in STAGES:
