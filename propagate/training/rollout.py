@@ -15,6 +15,8 @@ from propagate.training.losses import answer_loss, reading_loss
 from propagate.types import READINGS
 
 READING_WEIGHT = 0.3
+LOST_PART, GAINED_OBJECT = 0.35, 0.1
+"""How often a remembered mask is spoilt by hand, see `drift`."""
 
 
 class StepResult(NamedTuple):
@@ -41,7 +43,7 @@ def forward(
     for frame in range(1, frames):
         step_loss, predicted, overlap = _follow(network, features, covers, known, frame, generator)
         loss = loss + step_loss / (frames - 1)
-        known.append(predicted)
+        known.append(drift(predicted, generator))
         followed.append(overlap)
     return StepResult(loss, asked, box, corrected, float(torch.cat(followed).nanmean()))
 
@@ -230,9 +232,39 @@ def _prior(last: Tensor, truth: Tensor, generator: torch.Generator) -> tuple[Ten
     both = torch.minimum(prior, truth).sum((1, 2))
     overlap = both / torch.maximum(prior, truth).sum((1, 2)).clamp(min=1)
     noise = 0.15 * torch.randn(count, generator=generator).to(overlap)
-    trust = torch.where(chance[:, 1].to(overlap) < 0.7, overlap + noise, chance[:, 2].to(overlap))
+    trust = torch.where(chance[:, 1].to(overlap) < 0.5, overlap + noise, chance[:, 2].to(overlap))
     shown = (torch.rand(count, generator=generator) < 0.55).to(prior)
     return prior * shown[:, None, None], trust.clamp(0.05, 0.95) * shown
+
+
+def drift(masks: Tensor, generator: torch.Generator) -> Tensor:
+    """Answers as they are remembered after many frames: errors that grew.
+
+    A clip is too short for a mask to shrink to a part of its object, or to spill onto the next
+    one, and to be confirmed by its own memory. Spoilt by hand, it teaches to believe the frame
+    that the user answered more than what came after it.
+
+    Args:
+        masks: (B, O, h, w) 0..1.
+        generator: of what is spoilt.
+
+    Returns:
+        The same shape. Of some masks one side of a line across the object is gone; some have
+        another object of the clip as well.
+    """
+    clips, objects, height, width = masks.shape
+    chance = torch.rand(clips, objects, 4, generator=generator).to(masks)
+    y = torch.arange(height, device=masks.device).view(-1, 1)
+    x = torch.arange(width, device=masks.device).view(1, -1)
+    area = masks.sum((2, 3), keepdim=True) + 1e-3
+    middle_y, middle_x = ((masks * axis).sum((2, 3), keepdim=True) / area for axis in (y, x))
+    angle = (2 * torch.pi * chance[..., 1])[..., None, None]
+    distance = (1.2 * chance[..., 2] - 0.4)[..., None, None] * (area / torch.pi).sqrt()
+    beyond = (x - middle_x) * torch.cos(angle) + (y - middle_y) * torch.sin(angle) > distance
+    lost = (chance[..., 0] < LOST_PART)[..., None, None]
+    gained = (chance[..., 3] < GAINED_OBJECT)[..., None, None]
+    kept = torch.where(lost & beyond, 0.0, masks)
+    return torch.where(gained, torch.maximum(kept, masks.roll(1, 1)), kept)
 
 
 def _centre(mask: Tensor) -> Tensor:
