@@ -145,6 +145,10 @@ def segment(
     candidates = segmenter.decode(segmenter.encode(image), list(asked.values()))[0]
     order = np.argsort(-candidates.scores, kind="stable")
     return [
-        Mask(1, to_picture(candidates.logits[k], frame.size_hw), float(candidates.scores[k]))
+        Mask(
+            1,
+            to_picture(candidates.logits[k], frame.size_hw, candidates.canvas),
+            float(candidates.scores[k]),
+        )
         for k in order
     ]

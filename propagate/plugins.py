@@ -1,7 +1,8 @@
 """A file in a plugin folder is a plugin: `available(kind)` lists them, `build(...)` makes one.
 
 A plugin module has a frozen dataclass `Config` and `build(config) -> object`. Nothing is
-registered, and nothing is imported before it is asked for.
+registered, and nothing is imported before it is asked for. A name is its file's, with hyphens:
+`segmenters/mobile_sam.py` is "mobile-sam".
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def available(kind: str) -> tuple[str, ...]:
     """The names of the plugins in the package `kind`, for example "propagate.motion"; sorted."""
     package = importlib.import_module(kind)
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
-    return tuple(sorted(name for name in names if not name.startswith("_")))
+    return tuple(sorted(name.replace("_", "-") for name in names if not name.startswith("_")))
 
 
 def settings(kind: str, name: str) -> tuple[str, ...]:
@@ -30,7 +31,7 @@ def settings(kind: str, name: str) -> tuple[str, ...]:
     Raises:
         ConfigError: no such plugin.
     """
-    return tuple(field.name for field in dataclasses.fields(_module(kind, name).Config))
+    return tuple(field.name for field in dataclasses.fields(module(kind, name).Config))
 
 
 def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -40,15 +41,16 @@ def build(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any
         ConfigError: no such plugin, an unknown option, or a value of the wrong kind; the message
             names the nearest known one.
     """
-    module = _module(kind, name)
-    return module.build(from_mapping(module.Config, options or {}, where=name))
+    plugin = module(kind, name)
+    return plugin.build(from_mapping(plugin.Config, options or {}, where=name))
 
 
-def _module(kind: str, name: str) -> ModuleType:
+def module(kind: str, name: str) -> ModuleType:
+    """The module of plugin `name` of package `kind`; ConfigError where there is none."""
     names = available(kind)
     if name not in names:
-        what = kind.rpartition(".")[2]
+        what = kind.rpartition(".")[2].removesuffix("s")
         raise ConfigError(
             f"no {what} named {name!r}{nearest(name, names)}; there are: {', '.join(names)}"
         )
-    return importlib.import_module(f"{kind}.{name}")
+    return importlib.import_module(f"{kind}.{name.replace('-', '_')}")

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from propagate.types import BoolArray, Candidates, FloatArray, Guess, Mask, Missing, Recall, State
+from propagate.types import (
+    BoolArray,
+    Candidates,
+    Canvas,
+    FloatArray,
+    Guess,
+    Mask,
+    Missing,
+    Recall,
+    State,
+)
 
 
 @dataclass(frozen=True)
@@ -35,11 +45,12 @@ class Config:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen candidate of one object: logits (h, w) and expected IoU."""
+    """The chosen candidate of one object: logits (h, w), expected IoU, what the logits cover."""
 
     object_id: int
     logits: FloatArray
     score: float
+    canvas: Canvas | None = None
 
 
 class Selection:
@@ -58,12 +69,15 @@ class Selection:
         """
         merit = candidates.scores.astype(np.float64)
         if expected is not None:
-            height, width = candidates.logits.shape[1:]
-            resized = cv2.resize(expected, (width, height), interpolation=cv2.INTER_LINEAR)
-            place = np.asarray(resized, np.float32)
+            place = _on_canvas(expected, candidates.logits.shape[1:], candidates.canvas)
             merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
         best = int(merit.argmax())
-        return Choice(candidates.object_id, candidates.logits[best], float(candidates.scores[best]))
+        return Choice(
+            candidates.object_id,
+            candidates.logits[best],
+            float(candidates.scores[best]),
+            candidates.canvas,
+        )
 
     def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
         """Whether an answer of the tracker's own asking is good enough to be a mask."""
@@ -117,7 +131,7 @@ class Selection:
                 taken |= pixels
         done = [Mask(object_id, pixels, 1.0) for object_id, pixels in given.items()]
         for choice, margin in zip(free, logits, strict=True):
-            pixels = to_picture(margin, size_hw)
+            pixels = to_picture(margin, size_hw, choice.canvas)
             if given and not self._config.overlap:
                 pixels &= ~taken
             done.append(Mask(choice.object_id, pixels, choice.score))
@@ -135,16 +149,34 @@ def merge_candidates(answers: Sequence[Candidates]) -> list[Candidates]:
             np.concatenate([one.logits for one in group]),
             np.concatenate([one.scores for one in group]),
             group[0].size_hw,
+            group[0].canvas,
         )
         for object_id, group in groups.items()
     ]
 
 
-def to_picture(logits: FloatArray, size_hw: tuple[int, int]) -> BoolArray:
-    """Low-resolution logits (h, w) → mask (H, W) bool."""
+def to_picture(
+    logits: FloatArray, size_hw: tuple[int, int], canvas: Canvas | None = None
+) -> BoolArray:
+    """Low-resolution logits (h, w), of the picture or its canvas → mask (H, W) bool."""
+    if canvas is not None:
+        # In two steps, as SAM does: to the input's size, then the picture's part to the picture's.
+        whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
     large = cv2.resize(logits, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
     inside: BoolArray = large > 0
     return inside
+
+
+def _on_canvas(place: FloatArray, cells_hw: tuple[int, ...], canvas: Canvas | None) -> FloatArray:
+    """A map (h, w) of the picture on the cells of logits; 0 where the canvas is padding."""
+    height, width = cells_hw
+    if canvas is not None:
+        share = np.divide(canvas.picture_hw, canvas.size_hw)
+        height, width = (max(1, round(side)) for side in share * cells_hw)
+    resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
+    below, right = cells_hw[0] - height, cells_hw[1] - width
+    return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
 
 
 def _margins(logits: FloatArray) -> list[FloatArray]:

@@ -152,21 +152,36 @@ class Embedding(Protocol):
     def keys(self) -> Any: ...  # noqa: D102
 
 
+@dataclass(frozen=True)
+class Canvas:
+    """A network's input of fixed shape, with the picture in its upper left corner.
+
+    Attributes:
+        size_hw: (H, W) of the input.
+        picture_hw: (H, W) of the part that the picture takes; the rest is padding.
+    """
+
+    size_hw: tuple[int, int]
+    picture_hw: tuple[int, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """Several answers to one prompt, at low resolution; only the chosen one is upsampled.
 
     Attributes:
         object_id: the object asked for.
-        logits: (K, h, w) float32, positive inside; covers the whole picture.
+        logits: (K, h, w) float32, positive inside; covers the picture, or its canvas.
         scores: (K,) float32, predicted IoU, 0..1.
         size_hw: (H, W) of the picture.
+        canvas: what the logits cover where that is more than the picture, or None.
     """
 
     object_id: int
     logits: FloatArray
     scores: FloatArray
     size_hw: tuple[int, int]
+    canvas: Canvas | None = None
 
     def __post_init__(self) -> None:
         """Check that there is one score a mask."""

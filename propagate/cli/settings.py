@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,13 +85,7 @@ def _full(part: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """The section of a part with its name and all of its options."""
     options = dict(section)
     name = options.pop("name", _name({}, part))
-    known = plugins.available(KINDS[part])
-    if name not in known:
-        raise ConfigError(
-            f"no {part} named {name!r}{files.nearest(str(name), known)}; "
-            f"there are: {', '.join(known)}"
-        )
-    module = importlib.import_module(f"{KINDS[part]}.{name}")
+    module = plugins.module(KINDS[part], str(name))
     filled = files.from_mapping(module.Config, options, where=part)
     return {"name": name, **dataclasses.asdict(filled)}
 

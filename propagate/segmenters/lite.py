@@ -18,6 +18,7 @@ from torch import Tensor
 
 from propagate import coords
 from propagate.errors import ConfigError
+from propagate.segmenters._device import choose_device
 from propagate.segmenters._lite import prompt_maps
 from propagate.segmenters._lite.fast import fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
@@ -175,21 +176,9 @@ def build(config: Config) -> Lite:
         CheckpointError: the weights file is missing, damaged or made for another network.
         ConfigError: no such device, "cuda" where there is none, or an area below one tile.
     """
-    device = _device(config.device)
+    device = choose_device(config.device)
     if config.area < _MULTIPLE**2:
         raise ConfigError(f"area must be at least {_MULTIPLE**2} pixels, got {config.area}")
     path = SHIPPED if config.checkpoint is None else Path(config.checkpoint)
     network = channels_last(fuse_norms(load_weights(path)).to(device))
     return Lite(fuse_activations(network) if device.type == "cpu" else network, device, config.area)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"no device named {name!r}; use 'cpu', 'cuda' or 'auto'") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device {name!r} is not available here; use 'cpu' or 'auto'")
-    return device

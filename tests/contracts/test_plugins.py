@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 
 import pytest
 import yaml
@@ -41,7 +40,7 @@ def test_memory(name):
 
 @pytest.mark.parametrize(("kind", "name"), PLUGINS)
 def test_settings_are_frozen_and_survive_yaml(kind, name):
-    module = importlib.import_module(f"{kind}.{name}")
+    module = plugins.module(kind, name)
     config = module.Config()
     assert dataclasses.is_dataclass(config) and config.__dataclass_params__.frozen
     assert from_mapping(module.Config, yaml.safe_load(dump(config)) or {}) == config

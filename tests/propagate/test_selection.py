@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propagate.selection import Choice, Config, Selection, merge_candidates
-from propagate.types import Candidates, Guess, Recall
+from propagate.selection import Choice, Config, Selection, merge_candidates, to_picture
+from propagate.types import Candidates, Canvas, Guess, Recall
 
 SIZE = (96, 130)
 
@@ -82,6 +82,26 @@ def test_a_given_mask_is_returned_as_given_and_wins() -> None:
     masks = {m.object_id: m for m in selection().masks([everywhere], {1: pixels}, SIZE)}
     np.testing.assert_array_equal(masks[1].pixels, pixels)
     np.testing.assert_array_equal(masks[2].pixels, ~pixels)
+
+
+def test_padding_of_a_canvas_is_no_part_of_the_picture() -> None:
+    """A picture of 50 x 160 fills 320 of the 1024 rows of its canvas: 20 of 64 cells."""
+    canvas = Canvas((1024, 1024), (320, 1024))
+    logits = np.full((1, 64, 64), -1, np.float32)
+    logits[0, :10] = 1  # the upper half of the picture
+    logits[0, 20:] = 1  # all of the padding
+    answer = Candidates(1, logits, np.ones(1, np.float32), (50, 160), canvas)
+    mask = to_picture(logits[0], (50, 160), canvas)
+    assert mask[:24].all() and not mask[26:49].any()
+    expected = np.zeros((5, 16), np.float32)
+    expected[:3] = 1
+    elsewhere = np.full_like(logits, -1)
+    elsewhere[0, 12:60] = 1  # reaches far into the padding
+    two = Candidates(
+        1, np.concatenate([elsewhere, logits]), np.full(2, 0.5, np.float32), (50, 160), canvas
+    )
+    assert selection().choose(two, expected).logits[2, 2] > 0
+    assert selection().choose(answer, None).canvas == canvas
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from propagate.coords import Size
+from propagate import coords
 from propagate.segmenters._sam.image_encoder import VIT_B, VIT_H, VIT_L, ImageEncoder
 from propagate.segmenters._sam.mask_decoder import MaskDecoder
 from propagate.segmenters._sam.prompt_encoder import PromptEncoder
@@ -32,7 +32,7 @@ class Question:
     """A batch of N prompts about one picture, in pixels of the network's input.
 
     Attributes:
-        points_xy: (N, P, 2).
+        points_xy: (N, P, 2), see `coords.sam_points`.
         labels: (N, P), see `prompt_encoder`; at least one point or corner a prompt.
         masks: (N, 1, 256, 256) logits, or None.
     """
@@ -67,19 +67,13 @@ class SamNetwork(nn.Module):
         return answer
 
 
-def input_size(size_hw: Size) -> Size:
-    """The size at which a picture enters the network: its longer side is 1024."""
-    scale = SIDE / max(size_hw)
-    return int(size_hw[0] * scale + 0.5), int(size_hw[1] * scale + 0.5)
-
-
 def prepare(image: Tensor) -> Tensor:
     """(3, H, W) uint8 RGB → (1, 3, 1024, 1024): resized, normalised, padded below and right.
 
     The resize averages in 8 bits as Pillow's bilinear filter does, which the weights were trained
     with.
     """
-    size_hw = input_size((image.shape[1], image.shape[2]))
+    size_hw = coords.fit_long_side((image.shape[1], image.shape[2]), SIDE)
     resized = F.interpolate(image[None], size_hw, mode="bilinear", antialias=True).float()
     mean, deviation = (
         torch.tensor(values, device=image.device).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION)

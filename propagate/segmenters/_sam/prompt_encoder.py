@@ -37,14 +37,13 @@ class PromptEncoder(nn.Module):
         """Points as tokens.
 
         Args:
-            points_xy: (N, P, 2) pixels of the network's input.
+            points_xy: (N, P, 2) pixels of the network's input, see `coords.sam_points`.
             labels: (N, P), see `NOTHING` and its like.
 
         Returns:
-            (N, P, 256). The network reads the centre of the pixel whose corner is given: the half
-            pixel is added here, as in the published code.
+            (N, P, 256).
         """
-        placed = self.pe_layer((points_xy + 0.5) / self.side)
+        placed = self.pe_layer(points_xy / self.side)
         kinds = [self.not_a_point_embed, *self.point_embeddings]
         table = torch.cat([kind.weight for kind in kinds])
         known = (labels != NOTHING)[..., None]

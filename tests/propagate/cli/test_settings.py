@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from propagate import plugins
 from propagate.cli.settings import KINDS, Choice, resolved, summary
 from propagate.config import load, presets
 from propagate.errors import ConfigError
@@ -23,7 +23,7 @@ def from_code():
     plain = dataclasses.asdict(Config())
     for part, kind in KINDS.items():
         name = plain[part]["name"]
-        options = importlib.import_module(f"{kind}.{name}").Config()
+        options = plugins.module(kind, name).Config()
         plain[part] = {"name": name, **dataclasses.asdict(options)}
     return json.loads(json.dumps(plain))  # a tuple is a list in YAML
 
