@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from propagate.api import load_segmenter, load_tracker, segment, track
+    from propagate.api import generate_masks, load_segmenter, load_tracker, segment, track
     from propagate.errors import PropagateError
     from propagate.tracker import Tracker
     from propagate.types import Frame, FrameResult, Mask, Prompt
@@ -29,6 +29,7 @@ __all__ = [
     "Prompt",
     "PropagateError",
     "Tracker",
+    "generate_masks",
     "load_segmenter",
     "load_tracker",
     "open_video",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "propagate.api": ("load_segmenter", "load_tracker", "segment", "track"),
+    "propagate.api": ("generate_masks", "load_segmenter", "load_tracker", "segment", "track"),
     "propagate.errors": ("PropagateError",),
     "propagate.tracker": ("Tracker",),
     "propagate.types": ("Frame", "FrameResult", "Mask", "Prompt"),

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from propagate import automatic, plugins
 from propagate import config as settings
-from propagate import plugins
 from propagate.errors import ConfigError, PromptError
 from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
 from propagate.selection import to_picture
 from propagate.tracker import Config, Tracker, TrackerState, build
-from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt
+from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt, check_image
 from propagate.videos import open_video
 
 _SEGMENTERS = "propagate.segmenters"
@@ -152,3 +152,27 @@ def segment(
         )
         for k in order
     ]
+
+
+def generate_masks(
+    image: ImageArray,
+    *,
+    segmenter: str | Segmenter = "lite",
+    config: automatic.Config | None = None,
+) -> list[dict[str, Any]]:
+    """Masks of everything in a picture, as records like those of SA-1B, best first.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        segmenter: a name or a loaded one.
+        config: how to look; None takes `automatic.Config()`, or `automatic.SAM` for a SAM by name.
+
+    Returns:
+        See `propagate.automatic.generate`.
+    """
+    check_image(image)
+    if config is None:
+        named = isinstance(segmenter, str) and "sam" in segmenter.split("-")
+        config = automatic.SAM if named else automatic.Config()
+    loaded = load_segmenter(segmenter) if isinstance(segmenter, str) else segmenter
+    return automatic.generate(image, loaded, config)

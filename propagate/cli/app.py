@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import propagate
+from propagate.cli.auto import auto
 from propagate.cli.demo import demo
 from propagate.cli.evaluate import evaluate
 from propagate.cli.models import models
@@ -41,6 +42,7 @@ def root(
 
 app.command()(track)
 app.command()(segment)
+app.command()(auto)
 app.command("eval")(evaluate)
 app.command()(models)
 app.command()(demo)

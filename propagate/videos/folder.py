@@ -28,7 +28,7 @@ class FolderSource:
             VideoError: no picture, two with one stem, or the first cannot be read.
         """
         self.name = path.resolve().name
-        self._paths = _pictures(path)
+        self._paths = list_pictures(path)
         self.length_hint: int | None = len(self._paths)
         height, width = read_image(self._paths[0]).shape[:2]
         self.size_hw: tuple[int, int] | None = (height, width)
@@ -73,7 +73,7 @@ def natural(name: str) -> list[tuple[bool, int, str]]:
     return [(bool(text), int(digits or 0), text) for digits, text in parts]
 
 
-def _pictures(folder: Path) -> list[Path]:
+def list_pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, sorted; VideoError where there is none, or a stem twice."""
     try:
         entries = [path for path in folder.iterdir() if not path.name.startswith(".")]

@@ -23,7 +23,9 @@ def test_the_version(command):
     assert (done.code, done.out) == (0, f"propagate {propagate.__version__}\n")
 
 
-@pytest.mark.parametrize("name", ["track", "segment", "eval", "models", "demo", "train-lite"])
+@pytest.mark.parametrize(
+    "name", ["track", "segment", "auto", "eval", "models", "demo", "train-lite"]
+)
 def test_help(command, name):
     assert name in command().out
     done = command(name, "--help")
@@ -150,3 +152,30 @@ def test_train_lite_refuses(command, tmp_path):
         done = command("train-lite", *words, "--out", tmp_path / "w.safetensors")
         assert done.code == 2 and done.err.count("\n") == 1 and message in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_auto(command, folder, quick, tmp_path):
+    done = command(
+        "auto", folder, "--out", tmp_path / "out", *quick,
+        "--option", "least_score=0.1", "--option", "least_stability=0.1",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    stems = {path.stem for path in folder.iterdir()}
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("json", "png")}
+    told = json.loads((tmp_path / "out" / f"{min(stems)}.json").read_text())
+    assert told["image"]["width"] == 96 and told["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--option", "points=4"], "points_per_side"),
+        (["--option", "sampling=all"], "grid, adaptive"),
+        (["--option", "batch=0"], "1 or more"),
+    ],
+)
+def test_auto_refuses(command, folder, quick, tmp_path, words, message):
+    done = command("auto", folder, "--out", tmp_path / "out", *words, *quick)
+    assert done.code == 2 and message in done.err and done.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()

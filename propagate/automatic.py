@@ -1,0 +1,281 @@
+"""Segment everything: ask at many places, keep what is good, drop what repeats.
+
+Kirillov et al., "Segment Anything", 2023: a grid of clicks over the picture and, where wanted, over
+crops of it; answers pass by predicted IoU and by stability, and boxes that overlap too much are
+dropped. All of that happens on low-resolution logits; only what is left is brought to full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from propagate import coords, masks
+from propagate.coords import Size
+from propagate.errors import ConfigError
+from propagate.segmenters import Segmenter
+from propagate.selection import to_picture
+from propagate.types import BoolArray, Candidates, Embedding, FloatArray, ImageArray, Prompt
+
+_CROP_OVERLAP = 512 / 1500  # of the shorter side
+_EDGE = 20  # pixels: what ends so near to a crop's edge is cut by it
+_FIRST_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to look, and what is good enough.
+
+    Attributes:
+        points_per_side: clicks along each side of the picture; more find smaller things, in
+            quadratic time.
+        crop_layers: 1 looks at 4 overlapping crops as well, 2 at 16 more; finds small things.
+        sampling: "grid" asks at all points; "adaptive" leaves out those that a good mask covers
+            already, which is several times faster and loses parts of what was found whole.
+        least_score: answers with a lower predicted IoU are dropped.
+        least_stability: as those that change more when the threshold moves by `stability_offset`:
+            IoU of the mask with a higher and with a lower threshold.
+        stability_offset: in logits.
+        most_overlap: IoU of two boxes above which the one with the lower score is dropped.
+        least_area: pixels; smaller holes are filled and smaller islands dropped, 0: none.
+        batch: questions at a time; more take more memory.
+    """
+
+    points_per_side: int = 24
+    crop_layers: int = 0
+    sampling: Literal["grid", "adaptive"] = "adaptive"
+    least_score: float = 0.6
+    least_stability: float = 0.85
+    stability_offset: float = 1.0
+    most_overlap: float = 0.7
+    least_area: int = 0
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that ask for nothing."""
+        if self.points_per_side < 1 or self.batch < 1 or self.crop_layers < 0:
+            raise ConfigError("points_per_side and batch must be 1 or more, crop_layers 0 or more")
+
+
+SAM = Config(points_per_side=32, sampling="grid", least_score=0.88, least_stability=0.95)
+"""What the published generator uses; `lite` is less sure of itself, and faster."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of the picture: (x0, y0, x1, y1) whole pixels, and its layer (0: all of it)."""
+
+    box: tuple[int, int, int, int]
+    layer: int
+
+    @property
+    def size_hw(self) -> Size:
+        """(H, W) in pixels."""
+        x0, y0, x1, y1 = self.box
+        return y1 - y0, x1 - x0
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """One good answer: `candidate` of `answers`, its box and point in the picture's pixels."""
+
+    answers: Candidates
+    candidate: int
+    stability: float
+    box: FloatArray
+    point_xy: FloatArray
+    crop: Crop
+
+    @property
+    def score(self) -> float:
+        return float(self.answers.scores[self.candidate])
+
+
+def generate(image: ImageArray, segmenter: Segmenter, config: Config) -> list[dict[str, Any]]:
+    """Masks of everything in a picture, as records like those of SA-1B, best first.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        segmenter: answers clicks.
+        config: how.
+
+    Returns:
+        A dictionary a mask: "segmentation" (COCO run lengths), "area" (pixels), "bbox" (x, y,
+        width, height), "predicted_iou", "stability_score", "point_coords" [[x, y]], "crop_box"
+        (x, y, width, height).
+    """
+    size_hw = (image.shape[0], image.shape[1])
+    found: list[_Found] = []
+    for crop in crops(size_hw, config.crop_layers):
+        found += _suppressed(list(_look(image, crop, segmenter, config)), config.most_overlap)
+    if config.crop_layers:  # what a smaller crop shows is sharper
+        found.sort(key=lambda one: -one.crop.layer)
+        found = _suppressed(found, config.most_overlap, in_order=True)
+    found.sort(key=lambda one: -one.score)
+    whole = ((one, _cleaned(_full_size(one, size_hw), config.least_area)) for one in found)
+    return [_record(one, mask) for one, mask in whole if mask.any()]
+
+
+def crops(size_hw: Size, layers: int) -> list[Crop]:
+    """The whole picture, then 4, 16, … overlapping crops of it."""
+    height, width = size_hw
+    made = [Crop((0, 0, width, height), 0)]
+    for layer in range(1, layers + 1):
+        count = 2**layer
+        overlap = int(_CROP_OVERLAP * min(size_hw) * 2 / count)
+        sides = [-(-(overlap * (count - 1) + side) // count) for side in (width, height)]
+        starts = [[(side - overlap) * n for n in range(count)] for side in sides]
+        made += [
+            Crop((x, y, min(x + sides[0], width), min(y + sides[1], height)), layer)
+            for y in starts[1]
+            for x in starts[0]
+        ]
+    return made
+
+
+def grid(per_side: int) -> FloatArray:
+    """(N, 2) float32 points as fractions of a picture, spread out more and more finely.
+
+    Any first part of them covers the picture evenly, so that a mask found early saves questions.
+    """
+    place = (np.arange(per_side) + 0.5) / per_side
+    order = sorted(range(per_side), key=lambda n: int(f"{n:032b}"[::-1], 2))
+    rank = np.argsort(order)
+    x, y = np.meshgrid(np.arange(per_side), np.arange(per_side))
+    coarse = np.maximum(rank[x], rank[y]).ravel()
+    points = np.stack([place[x.ravel()], place[y.ravel()]], 1)
+    return points[np.argsort(coarse, kind="stable")].astype(np.float32)
+
+
+def _look(image: ImageArray, crop: Crop, segmenter: Segmenter, config: Config) -> Iterator[_Found]:
+    """Good answers in one crop."""
+    x0, y0, x1, y1 = crop.box
+    embedding = segmenter.encode(np.ascontiguousarray(image[y0:y1, x0:x1]))
+    waiting = coords.scale_points(grid(config.points_per_side), (1, 1), crop.size_hw)
+    adaptive = config.sampling == "adaptive"
+    count = min(_FIRST_BATCH, config.batch) if adaptive else config.batch
+    while len(waiting):
+        asked, waiting = waiting[:count], waiting[count:]
+        for answers, point in zip(_answers(segmenter, embedding, asked), asked, strict=True):
+            for one in _good(answers, point, crop, config):
+                yield one
+                if adaptive and len(waiting):
+                    waiting = waiting[~_covers(one, waiting)]
+        count = config.batch
+
+
+def _answers(segmenter: Segmenter, embedding: Embedding, points: FloatArray) -> list[Candidates]:
+    """One click a prompt."""
+    prompts = [Prompt(0, n + 1, points_xy=point[None]) for n, point in enumerate(points)]
+    return segmenter.decode(embedding, prompts)
+
+
+def _good(answers: Candidates, point: FloatArray, crop: Crop, config: Config) -> Iterator[_Found]:
+    """The candidates that pass, with what is known of them."""
+    height, width = _cells(answers)
+    logits = answers.logits[:, :height, :width]
+    offset = config.stability_offset
+    sure = (logits > offset).sum((1, 2))
+    stability = sure / np.maximum((logits > -offset).sum((1, 2)), 1)
+    passed = (answers.scores >= config.least_score) & (stability >= config.least_stability)
+    for number in np.flatnonzero(passed):
+        small = masks.box_of(logits[number] > 0)
+        if small is None:
+            continue
+        box = coords.scale_box(small, (height, width), crop.size_hw)
+        if not _is_cut(box, crop, answers.size_hw):
+            corner = np.array(crop.box[:2], np.float32)
+            yield _Found(
+                answers,
+                int(number),
+                float(stability[number]),
+                box + np.tile(corner, 2),
+                point + corner,
+                crop,
+            )
+
+
+def _cells(answers: Candidates) -> Size:
+    """How many rows and columns of the logits the picture covers."""
+    height, width = answers.logits.shape[1:]
+    if answers.canvas is None:
+        return height, width
+    share = np.divide(answers.canvas.picture_hw, answers.canvas.size_hw)
+    return max(1, round(height * share[0])), max(1, round(width * share[1]))
+
+
+def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:
+    """Whether a box ends at an edge of its crop; the whole picture cuts nothing."""
+    if crop.layer == 0:
+        return False
+    height, width = size_hw
+    return bool((box[:2] < _EDGE).any() or (box[2:] > np.array([width, height]) - _EDGE).any())
+
+
+def _covers(one: _Found, points_xy: FloatArray) -> BoolArray:
+    """(N,) bool: which points of the crop lie on a mask."""
+    height, width = _cells(one.answers)
+    inside = one.answers.logits[one.candidate, :height, :width] > 0
+    places = coords.scale_points(points_xy, one.crop.size_hw, (height, width))
+    x, y = coords.pixel_of(places, (height, width)).T
+    covered: BoolArray = inside[y, x]
+    return covered
+
+
+def _suppressed(
+    found: Sequence[_Found], most_overlap: float, *, in_order: bool = False
+) -> list[_Found]:
+    """Without those whose box is that of a better one, or with `in_order` of an earlier one."""
+    ranked = list(found) if in_order else sorted(found, key=lambda one: -one.score)
+    boxes = np.array([one.box for one in ranked]).reshape(-1, 4)
+    left = np.ones(len(ranked), bool)
+    for number in range(len(ranked)):
+        if left[number]:
+            later = slice(number + 1, None)
+            left[later] &= box_iou(boxes[number], boxes[later]) <= most_overlap
+    return [one for one, stays in zip(ranked, left, strict=True) if stays]
+
+
+def box_iou(box: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """IoU (N,) of one box (4,) with others (N, 4)."""
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+    both = np.prod(np.clip(high - low, 0, None).astype(np.float64), axis=1)
+    areas = np.prod((others[:, 2:] - others[:, :2]).astype(np.float64), axis=1)
+    return np.asarray(both / (areas + np.prod((box[2:] - box[:2]).astype(np.float64)) - both))
+
+
+def _full_size(one: _Found, size_hw: Size) -> BoolArray:
+    """(H, W) bool."""
+    x0, y0, x1, y1 = one.crop.box
+    mask = np.zeros(size_hw, bool)
+    logits = one.answers.logits[one.candidate]
+    mask[y0:y1, x0:x1] = to_picture(logits, one.crop.size_hw, one.answers.canvas)
+    return mask
+
+
+def _cleaned(mask: BoolArray, least_area: int) -> BoolArray:
+    return masks.drop_small(mask, least_area, least_area) if least_area else mask
+
+
+def _record(one: _Found, mask: BoolArray) -> dict[str, Any]:
+    """A mask as SA-1B writes it; plain values only."""
+    box = masks.box_of(mask)
+    assert box is not None  # masks without a pixel are left out
+    return {
+        "segmentation": masks.encode_rle(mask),
+        "area": masks.area(mask),
+        "bbox": _as_xywh(box.tolist()),
+        "predicted_iou": one.score,
+        "stability_score": one.stability,
+        "point_coords": [one.point_xy.tolist()],
+        "crop_box": _as_xywh(one.crop.box),
+    }
+
+
+def _as_xywh(box: Sequence[float]) -> list[float]:
+    x0, y0, x1, y1 = box
+    return [x0, y0, x1 - x0, y1 - y0]
