@@ -47,7 +47,7 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     recipe = replace(
         Recipe(),
         steps=steps,
-        early_steps=min(Recipe().early_steps, 3 * steps // 5),
+        early_steps=min(Recipe().early_steps, 2 * steps // 3),
         cool_down=min(Recipe().cool_down, 3 * steps // 10),
     )
     make_folder(folder)

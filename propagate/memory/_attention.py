@@ -13,19 +13,20 @@ from torch import Tensor
 LOCAL_SIGMA = 4.0  # cells at stride 16: how far a cell may move from one frame to the next
 
 
-def attend(keys: Tensor, remembered: Tensor) -> tuple[Tensor, Tensor]:
+def attend(keys: Tensor, remembered: Tensor, sharpness: float = 1.0) -> tuple[Tensor, Tensor]:
     """Match cells with remembered cells.
 
     Args:
         keys: (Q, C) of the current frame; the dot product is a logit.
         remembered: (M, C).
+        sharpness: factor on the logits, see `appearance.Config`.
 
     Returns:
         Unnormalised weights (Q, M) and the best logit of each cell (Q,).
     """
     logits = keys @ remembered.T
     best = logits.amax(1)
-    return torch.exp(logits - best[:, None]), best
+    return torch.exp(sharpness * (logits - best[:, None])), best
 
 
 def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ class Config:
         diverse: older frames kept because they look different; they bring back an old appearance.
         every: frames between two that enter the ring; higher reaches further back.
         least_score: a mask below this expected IoU is not remembered.
+        sharpness: factor on the logits of matches; higher lets fewer cells vote.
         sigma: cells that something may move between two frames and still be found "nearby".
     """
 
@@ -39,6 +40,7 @@ class Config:
     diverse: int = 2
     every: int = 5
     least_score: float = 0.5
+    sharpness: float = 1.0
     sigma: float = 4.0
 
 
@@ -101,7 +103,7 @@ class Appearance:
         bank = state.bank()
         logits = query @ torch.cat([frame.keys for frame in bank]).T
         best = logits.amax(1, keepdim=True)
-        weights = logits.sub_(best).exp_()
+        weights = logits.sub_(best).mul_(self._config.sharpness).exp_()
         familiar = familiarity(best[:, 0], float(query[0].square().sum()))
         columns = _columns(bank, state.ids, query)
         totals = (weights @ columns).clamp(min=1e-20)

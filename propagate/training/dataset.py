@@ -37,12 +37,15 @@ class Stage:
         shapes: (H, W) of pictures, one drawn for each batch: square, wide, tall.
         wholes: kind of photo → how often segments that touch are asked about as one object, so
             that unlike parts (a rider and what is ridden) are learnt to belong together.
+        sharpness: of the memory's attention; clips hold far fewer cells to confuse than videos, so
+            keys are first learnt with a soft one and then with a sharper one.
     """
 
     batch: int
     frames: int
     shapes: tuple[Size, Size, Size]
     wholes: Mapping[str, float] = field(default_factory=dict)
+    sharpness: float = 1.0
 
 
 EARLY = Stage(4, 3, ((256, 256), (192, 320), (288, 192)), {"parts": 0.35, "partition": 0.35})
@@ -51,6 +54,7 @@ LATE = Stage(
     4,
     ((320, 320), (256, 416), (384, 256)),
     {"parts": 0.5, "partition": 0.5, "instances": 0.25},
+    sharpness=2.0,
 )
 
 

@@ -165,8 +165,9 @@ def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, floa
     """One optimisation step; returns what to log."""
     network = run.network.train()
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + run.step)
+    stage = recipe.early if run.step < recipe.early_steps else recipe.late
     with precision.fastest(batch["images"].device):
-        result = rollout.forward(network, batch, generator)
+        result = rollout.forward(network, batch, generator, stage.sharpness)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * _rate(run.step, recipe)
     run.optimizer.zero_grad()

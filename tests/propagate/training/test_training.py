@@ -16,7 +16,7 @@ import torch
 from propagate.errors import CheckpointError, InputError
 from propagate.segmenters._lite.network import Answer
 from propagate.segmenters._lite.weights import load_weights
-from propagate.training import clips, losses, questions, rollout
+from propagate.training import clips, losses, questions, simulation
 from propagate.training.clips import ClipSettings
 from propagate.training.dataset import Samples, SampleSettings, Stage
 from propagate.training.photos import Photos
@@ -177,7 +177,7 @@ def test_drift_takes_one_side_of_some_masks_and_adds_another_object_to_some() ->
     masks = torch.zeros(100, 2, 24, 32)
     masks[:, 0, 4:16, 3:15] = 1
     masks[:, 1, 12:20, 20:30] = 1
-    drifted = rollout.drift(masks, torch.Generator().manual_seed(0))
+    drifted = simulation.drift(masks, torch.Generator().manual_seed(0))
     assert drifted.shape == masks.shape
     assert set(drifted.unique().tolist()) == {0.0, 1.0}
     lost = ((masks - drifted) > 0).flatten(2).any(2).float().mean()
