@@ -45,11 +45,11 @@ class Question:
 class SamNetwork(nn.Module):
     """Image encoder, prompt encoder, mask decoder."""
 
-    def __init__(self, image_encoder: nn.Module) -> None:
-        """Put them together."""
+    def __init__(self, image_encoder: nn.Module, side: int = SIDE) -> None:
+        """Put them together; `side` is that of the encoder's input in pixels."""
         super().__init__()
         self.image_encoder = image_encoder
-        self.prompt_encoder = PromptEncoder(SIDE)
+        self.prompt_encoder = PromptEncoder(side)
         self.mask_decoder = MaskDecoder()
 
     def encode(self, image: Tensor) -> Tensor:
