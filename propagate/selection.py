@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from propagate.masks import box_of
 from propagate.types import (
     BoolArray,
     Candidates,
@@ -19,6 +21,8 @@ from propagate.types import (
     Recall,
     State,
 )
+
+_ROUNDING = 1e-5  # logits: two objects' margins that cancel must not both come out positive
 
 
 @dataclass(frozen=True)
@@ -163,9 +167,28 @@ def to_picture(
         # In two steps, as SAM does: to the input's size, then the picture's part to the picture's.
         whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
         logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
-    large = cv2.resize(logits, size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-    inside: BoolArray = large > 0
-    return inside
+    pixels = np.zeros(size_hw, bool)
+    cells = box_of(logits > 0)
+    if cells is None:
+        return pixels
+    x0, y0, x1, y1 = cells.astype(int).tolist()
+    rows, tall = _aligned(y0, y1, logits.shape[0], size_hw[0])
+    columns, wide = _aligned(x0, x1, logits.shape[1], size_hw[1])
+    part = np.ascontiguousarray(logits[rows, columns])
+    size = wide.stop - wide.start, tall.stop - tall.start
+    pixels[tall, wide] = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) > _ROUNDING
+    return pixels
+
+
+def _aligned(first: int, last: int, cells: int, pixels: int) -> tuple[slice, slice]:
+    """The cells around first <= cell < last that begin and end with a pixel, and those pixels.
+
+    Enlarged alone, they come out as they do in the whole: most of a picture need not be enlarged.
+    """
+    step = cells // math.gcd(cells, pixels)
+    start = max(0, (first - 1) // step * step)
+    stop = min(cells, -(-(last + 1) // step) * step)
+    return slice(start, stop), slice(start * pixels // cells, stop * pixels // cells)
 
 
 def _on_canvas(place: FloatArray, cells_hw: tuple[int, ...], canvas: Canvas | None) -> FloatArray:
@@ -188,8 +211,9 @@ def _margins(logits: FloatArray) -> list[FloatArray]:
 
 def _soft_overlap(masks: BoolArray, place: FloatArray) -> FloatArray:
     """IoU of masks (K, h, w) with a soft map (h, w)."""
-    both = (masks * place).sum((1, 2))
-    either = np.maximum(masks, place).sum((1, 2))
+    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    both = flat @ place.ravel()
+    either = flat.sum(1) + place.sum() - both  # the larger of the two, summed over cells
     overlap: FloatArray = both / np.maximum(either, 1e-6)
     return overlap
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,6 +83,18 @@ def test_a_given_mask_is_returned_as_given_and_wins() -> None:
     masks = {m.object_id: m for m in selection().masks([everywhere], {1: pixels}, SIZE)}
     np.testing.assert_array_equal(masks[1].pixels, pixels)
     np.testing.assert_array_equal(masks[2].pixels, ~pixels)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 200), st.integers(1, 200), st.data())
+def test_a_mask_is_enlarged_as_the_whole_picture_would_be(h, w, height, width, data) -> None:
+    random = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    logits = random.normal(-1, 2, (h, w)).astype(np.float32)
+    logits[: random.integers(0, h)] = -3  # empty parts, so that there is something to leave out
+    logits[:, random.integers(1, w + 1) :] = -3
+    whole = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+    sure = np.abs(whole) > 1e-4
+    np.testing.assert_array_equal(to_picture(logits, (height, width))[sure], (whole > 0)[sure])
 
 
 def test_padding_of_a_canvas_is_no_part_of_the_picture() -> None:
