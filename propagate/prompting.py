@@ -17,13 +17,12 @@ class Config:
     """How far each belief counts.
 
     Attributes:
-        prior_trusts: factors on the trust in the moved last mask; one question is asked for each,
-            and their answers compete. A mask that is fed back locks its errors in (0: it is left
-            out), but it also tells an object from its like.
+        prior_trust: factor on the trust in the moved last mask; lower lets an object change shape
+            more freely, and be mistaken for its like more easily.
         negatives: most points of other objects that are given as not on this one.
     """
 
-    prior_trusts: tuple[float, ...] = (0.6, 0.0)
+    prior_trust: float = 1.0
     negatives: int = 4
 
 
@@ -41,8 +40,8 @@ class Prompting:
         guesses: Mapping[int, Guess],
         recalls: Mapping[int, Recall],
         score: float,
-    ) -> list[Prompt]:
-        """The questions about an object that the tracker follows, one for each prior trust.
+    ) -> Prompt:
+        """The prompt for an object that the tracker follows.
 
         Args:
             frame_index: of the frame to answer.
@@ -51,16 +50,11 @@ class Prompting:
             recalls: what the memory recognises of each object.
             score: expected IoU of the object's last mask; a poor mask is a poor prior.
         """
-        evidence = self.evidence(object_id, guesses, recalls, score)
-        trusts = self._config.prior_trusts if evidence.prior is not None else (0.0,)
-        return [
-            Prompt(
-                frame_index,
-                object_id,
-                evidence=replace(evidence, trust=min(1.0, evidence.trust * trust)),
-            )
-            for trust in trusts
-        ]
+        return Prompt(
+            frame_index,
+            object_id,
+            evidence=self.evidence(object_id, guesses, recalls, score),
+        )
 
     def evidence(
         self,
@@ -83,7 +77,7 @@ class Prompting:
         return replace(
             evidence,
             prior=guess.prior,
-            trust=float(np.clip(guess.trust * score, 0, 1)),
+            trust=float(np.clip(guess.trust * score * self._config.prior_trust, 0, 1)),
             box=guess.box,
             points_xy=points,
             labels=np.arange(len(points)) < len(guess.points_xy),

@@ -142,23 +142,6 @@ class Selection:
         return done
 
 
-def merge_candidates(answers: Sequence[Candidates]) -> list[Candidates]:
-    """One for each object, with the candidates of all questions about it; in order of asking."""
-    groups: dict[int, list[Candidates]] = {}
-    for one in answers:
-        groups.setdefault(one.object_id, []).append(one)
-    return [
-        Candidates(
-            object_id,
-            np.concatenate([one.logits for one in group]),
-            np.concatenate([one.scores for one in group]),
-            group[0].size_hw,
-            group[0].canvas,
-        )
-        for object_id, group in groups.items()
-    ]
-
-
 def to_picture(
     logits: FloatArray, size_hw: tuple[int, int], canvas: Canvas | None = None
 ) -> BoolArray:

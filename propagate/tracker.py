@@ -16,7 +16,7 @@ from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection, merge_candidates
+from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
 from propagate.types import (
     Candidates,
@@ -137,11 +137,10 @@ class Tracker:
             status = state.objects.get(object_id)
             if prompt is None:
                 score = status.score if status is not None else 0.0
-                questions += self.prompting(frame.index, object_id, guesses, recalls, score)
-                continue
-            if prompt.mask is not None:
+                prompt = self.prompting(frame.index, object_id, guesses, recalls, score)
+            elif prompt.mask is not None:
                 continue  # returned as given: nothing to ask
-            if status is not None:
+            elif status is not None:
                 evidence = self.prompting.evidence(object_id, guesses, recalls, status.score)
                 prompt = replace(prompt, evidence=evidence)
             questions.append(prompt)
@@ -158,7 +157,7 @@ class Tracker:
         """Choose among the candidates; say who is missing."""
         seen: list[Choice] = []
         missing: dict[int, Missing] = {}
-        for answers in merge_candidates(candidates):
+        for answers in candidates:
             object_id = answers.object_id
             if object_id in asked:
                 seen.append(self.selection.choose(answers, None))

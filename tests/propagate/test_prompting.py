@@ -30,30 +30,15 @@ def ask(guesses: list[Guess], recalls: list[Recall] = (), score: float = 1.0, **
     )
 
 
-def questions(trusts: list[float], score: float, trust: float = 0.5):
-    """What is asked about object 1 in frame 7."""
-    prompting = Prompting(Config(prior_trusts=tuple(trusts)))
-    return prompting(7, 1, {1: guess(1, [[1, 2]], trust)}, {1: recall(1)}, score)
-
-
-def test_one_question_for_each_trust_in_the_last_mask() -> None:
-    first, second = questions([0.6, 0.0], score=0.8)
-    assert first.evidence.trust == pytest.approx(0.5 * 0.8 * 0.6)
-    assert second.evidence.trust == 0
-    np.testing.assert_array_equal(first.evidence.recall, second.evidence.recall)
-
-
-def test_without_a_last_mask_one_question_is_enough() -> None:
-    prompts = Prompting(Config(prior_trusts=(0.6, 0.0)))(7, 1, {}, {1: recall(1)}, 0.8)
-    assert len(prompts) == 1
+def test_trust_is_the_product_of_all_reasons_to_doubt() -> None:
+    evidence = ask([guess(1, [], trust=0.5)], score=0.8, prior_trust=0.6)
+    assert evidence.trust == pytest.approx(0.5 * 0.8 * 0.6)
 
 
 @given(st.floats(-2, 9), st.floats(0, 1), st.floats(0, 9))
 def test_trust_stays_a_share(trust: float, score: float, factor: float) -> None:
-    (prompt,) = questions([factor], score, trust)
-    assert prompt.evidence.trust == pytest.approx(min(max(trust * score, 0), 1) * factor) or (
-        prompt.evidence.trust == 1.0
-    )
+    evidence = ask([guess(1, [], trust=trust)], score=score, prior_trust=factor)
+    assert evidence.trust == pytest.approx(min(max(trust * score * factor, 0.0), 1.0))
 
 
 def test_what_the_motion_expects_and_the_memory_reads_is_passed_on() -> None:
@@ -100,8 +85,8 @@ def test_without_a_recall_only_the_motion_speaks() -> None:
 
 
 def test_the_prompt_names_frame_and_object_and_holds_no_claim_of_the_user() -> None:
-    for prompt in questions([0.6, 0.0], 0.9):
-        assert (prompt.frame_index, prompt.object_id) == (7, 1)
-        assert len(prompt.points_xy) == 0 and prompt.box is None and prompt.mask is None
-        assert prompt.evidence is not None
-        assert prompt.evidence.points_xy.tolist() == [[1, 2]]
+    prompt = Prompting(Config())(7, 1, {1: guess(1, [[1, 2]])}, {1: recall(1)}, 0.9)
+    assert (prompt.frame_index, prompt.object_id) == (7, 1)
+    assert len(prompt.points_xy) == 0 and prompt.box is None and prompt.mask is None
+    assert prompt.evidence is not None
+    assert prompt.evidence.points_xy.tolist() == [[1, 2]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propagate.selection import Choice, Config, Selection, merge_candidates, to_picture
+from propagate.selection import Choice, Config, Selection, to_picture
 from propagate.types import Candidates, Canvas, Guess, Recall
 
 SIZE = (96, 130)
@@ -38,14 +38,6 @@ def test_a_followed_object_prefers_where_it_is_expected() -> None:
     choice = selection().choose(candidates([0.75, 0.8, 0.7], [(0, 0), (9, 9), (3, 20)]), expected)
     assert choice.logits[4, 21] > 0, "0.7 where it is expected beats 0.8 elsewhere"
     assert choice.score == pytest.approx(0.7), "the score stays the predicted IoU"
-
-
-def test_answers_to_two_questions_about_one_object_compete() -> None:
-    other = Candidates(2, np.zeros((1, 24, 32), np.float32), np.ones(1, np.float32), SIZE)
-    asked = [candidates([0.3], [(0, 0)]), other, candidates([0.8], [(9, 9)])]
-    first, second = merge_candidates(asked)
-    assert (first.object_id, second.object_id) == (1, 2)
-    assert selection().choose(first, None).logits[10, 10] > 0
 
 
 def test_a_missing_object_needs_a_better_answer_to_return() -> None:
