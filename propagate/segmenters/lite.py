@@ -6,7 +6,7 @@ Real time on two CPU cores, no download. See `weights/lite.md` for what it was t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt
 
 SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
 _MULTIPLE = 32  # of the network's input sides
+_OWN_TRUST = 0.5  # in an answer of its own; what training showed
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,26 @@ class Lite:
 
     @torch.inference_mode()
     def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
-        """See `Segmenter.decode`; three candidates a prompt."""
+        """See `Segmenter.decode`; three candidates a prompt.
+
+        Clicks alone say little: each of their answers is asked about once more, as a rough mask.
+        """
+        answers = self._answers(embedding, prompts)
+        vague = [n for n, prompt in enumerate(prompts) if _is_vague(prompt)]
+        again = [
+            replace(prompts[n], evidence=Evidence(prior=_sigmoid(logits), trust=_OWN_TRUST))
+            for n in vague
+            for logits in answers[n].logits
+        ]
+        better = [_best(answer) for answer in self._answers(embedding, again)]
+        for place, n in enumerate(vague):
+            three = better[3 * place : 3 * place + 3]
+            logits, scores = (np.stack(values) for values in zip(*three, strict=True))
+            answers[n] = replace(answers[n], logits=logits, scores=scores)
+        return answers
+
+    def _answers(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
+        """The network's own answers, all in one batch."""
         if not prompts:
             return []
         maps, recall = self._draw(embedding, prompts)
@@ -131,6 +151,22 @@ class Lite:
         """Float32 on a CPU, where the fused network is as fast and answers alike everywhere."""
         fast = self._device.type != "cpu"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
+
+
+def _is_vague(prompt: Prompt) -> bool:
+    """Whether there are clicks and nothing else."""
+    others = (prompt.box, prompt.mask, prompt.evidence)
+    return len(prompt.points_xy) > 0 and all(other is None for other in others)
+
+
+def _sigmoid(logits: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def _best(candidates: Candidates) -> tuple[FloatArray, np.float32]:
+    """Logits (h, w) and score of the best of them."""
+    best = candidates.scores.argmax()
+    return candidates.logits[best], candidates.scores[best]
 
 
 def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
