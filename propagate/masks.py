@@ -80,8 +80,6 @@ def components(mask: BoolArray) -> npt.NDArray[np.int32]:
 
     Pixels that touch by a corner are connected.
     """
-    import cv2
-
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     by_area = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
     rank = np.zeros(len(stats), np.int32)
@@ -106,8 +104,6 @@ def drop_small(mask: BoolArray, hole_area: int, island_area: int) -> BoolArray:
         island_area: separate parts of fewer pixels are dropped, but never the largest; 0 drops
             none.
     """
-    import cv2
-
     if hole_area > 0:
         outside = (~mask).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
@@ -151,6 +147,31 @@ def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
         chosen.append(points[distance.argmax()])
         distance = np.minimum(distance, np.square(points - chosen[-1]).sum(axis=1))
     return np.array(chosen, np.float32)
+
+
+def cell_cover(mask: BoolArray, box: FloatArray, cells_hw: tuple[int, int]) -> FloatArray:
+    """How far a mask (H, W), whose box is `box`, covers each of (h, w) cells: float32, 0..1.
+
+    Exact, so that a single pixel leaves a trace. Only what lies in the box is read: many small
+    objects cost little.
+    """
+    height, width = mask.shape
+    rows, columns = cells_hw
+    x0, y0, x1, y1 = box.astype(int)
+    sums = np.zeros((y1 - y0 + 1, x1 - x0 + 1), np.float32)  # exact below 2**24 pixels
+    sums[1:, 1:] = mask[y0:y1, x0:x1].cumsum(0, dtype=np.int32).cumsum(1)
+    by_rows = _between(sums, np.arange(rows + 1) * height / rows - y0)
+    corners = _between(by_rows.T, np.arange(columns + 1) * width / columns - x0).T
+    covered = np.diff(np.diff(corners, axis=0), axis=1) * (rows * columns / mask.size)
+    return np.asarray(np.clip(covered, 0, 1), np.float32)
+
+
+def _between(sums: npt.NDArray[Any], places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rows of an array (N, M) at places between its rows; those beyond its ends are its ends."""
+    inside = np.clip(places, 0, len(sums) - 1)
+    low = np.minimum(inside.astype(int), len(sums) - 2)
+    part = (inside - low)[:, None]
+    return np.asarray(sums[low] * (1 - part) + sums[low + 1] * part)
 
 
 def remove_overlap(
@@ -223,8 +244,6 @@ def decode_rle(rle: Mapping[str, Any]) -> BoolArray:
 
 def _depth(mask: BoolArray) -> FloatArray:
     """(H, W) float32: pixels to the nearest one off the mask; all around the picture is off it."""
-    import cv2
-
     padded = np.pad(mask, 1).astype(np.uint8)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(depth[1:-1, 1:-1], np.float32)

@@ -11,11 +11,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from propagate.masks import box_of, cell_cover
 from propagate.memory._attention import familiarity, locality
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
@@ -176,9 +176,10 @@ def _cells(embedding: Embedding) -> Tensor:
 
 def _cover(mask: Mask, grid_hw: tuple[int, int]) -> FloatArray:
     """(h*w,) float32: how far a mask covers each cell."""
-    pixels = mask.pixels.view(np.uint8)
-    small = cv2.resize(pixels * np.uint8(255), grid_hw[::-1], interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32).ravel() / np.float32(255)
+    box = box_of(mask.pixels)
+    if box is None:
+        return np.zeros(grid_hw[0] * grid_hw[1], np.float32)
+    return cell_cover(mask.pixels, box, grid_hw).ravel()
 
 
 def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -> Tensor:

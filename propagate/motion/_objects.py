@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -83,28 +83,10 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
 
 
 def small_cover(pixels: BoolArray, box: FloatArray) -> FloatArray:
-    """(H, W) bool, whose box is `box` → (h, w) float32 0..1; no side over `COVER_SIDE`.
-
-    The covered part of every cell is exact, so that a single pixel leaves a trace in any picture.
-    Only what lies in the box is read: many small objects cost little.
-    """
-    height, width = pixels.shape
-    long_side = min(COVER_SIDE, max(height, width))
-    rows, columns = coords.fit_long_side((height, width), long_side)
-    x0, y0, x1, y1 = box.astype(int)
-    sums = cv2.integral(pixels[y0:y1, x0:x1].view(np.uint8))
-    by_rows = _between(sums, np.arange(rows + 1) * height / rows - y0)
-    corners = _between(by_rows.T, np.arange(columns + 1) * width / columns - x0).T
-    covered = np.diff(np.diff(corners, axis=0), axis=1) * (rows * columns / pixels.size)
-    return np.asarray(np.clip(covered, 0, 1), np.float32)
-
-
-def _between(sums: npt.NDArray[Any], places: Vector) -> npt.NDArray[np.float64]:
-    """Rows of an array (N, M) at places between its rows; those beyond its ends are its ends."""
-    inside = np.clip(places, 0, len(sums) - 1)
-    low = np.minimum(inside.astype(int), len(sums) - 2)
-    part = (inside - low)[:, None]
-    return np.asarray(sums[low] * (1 - part) + sums[low + 1] * part)
+    """(H, W) bool, whose box is `box` → (h, w) float32 0..1; no side over `COVER_SIDE`."""
+    long_side = min(COVER_SIDE, max(pixels.shape))
+    cells_hw = coords.fit_long_side((pixels.shape[0], pixels.shape[1]), long_side)
+    return masks.cell_cover(pixels, box, cells_hw)
 
 
 def points_on(pixels: BoolArray, box: FloatArray, count: int) -> FloatArray:

@@ -39,7 +39,7 @@ class Config:
     """
 
     long_side: int = 256
-    points: int = 3
+    points: int = 1
     tolerance: float = 60.0
     decay: float = 0.9
     drift: float = 0.8

@@ -108,29 +108,39 @@ class Round(nn.Module):
         coarse = self.guess(x)
         inside = torch.sigmoid(coarse)
         pooled = pool(x, inside)
-        traits = self.compare(x)
-        object_trait, ground_trait = (
-            (traits * part).sum((2, 3), keepdim=True) / (part.sum((2, 3), keepdim=True) + 1e-3)
-            for part in (inside, 1 - inside)
-        )
-        likeness = torch.cat(
-            [
-                F.cosine_similarity(traits, trait, dim=1)[:, None]
-                for trait in (object_trait, ground_trait)
-            ],
-            1,
-        )
-        scale, shift = self.modulate(pooled)[..., None, None].chunk(2, 1)
+        likeness = compare(self.compare(x), torch.cat([inside, 1 - inside], 1))
+        scale, shift = self.modulate(pooled[:, 0])[..., None, None].chunk(2, 1)
         return self.block(x * (1 + scale) + shift + self.compared(likeness)), coarse
 
 
+def weigh(x: Tensor, weights: Tensor) -> Tensor:
+    """Sums of features under K maps: (N, C, h, w), (N, K, h, w) → (N, K, C)."""
+    cells = x.permute(0, 2, 3, 1).flatten(1, 2)  # no copy where channels are last
+    return torch.bmm(weights.flatten(2).to(cells.dtype), cells)
+
+
+def compare(traits: Tensor, parts: Tensor) -> Tensor:
+    """How much every cell is like the mean of each part: cosine, (N, K, h, w).
+
+    Args:
+        traits: (N, C, h, w).
+        parts: (N, K, h, w) 0..1.
+    """
+    means = F.normalize(weigh(traits, parts).float(), dim=2).to(traits.dtype)
+    cells = traits.permute(0, 2, 3, 1).flatten(1, 2)
+    dots = torch.bmm(cells, means.transpose(1, 2))
+    lengths = torch.linalg.vector_norm(cells, dim=2, keepdim=True).clamp(min=1e-8)
+    return torch.unflatten((dots / lengths).transpose(1, 2), 2, traits.shape[2:])
+
+
 def pool(x: Tensor, inside: Tensor) -> Tensor:
-    """Mean features inside, outside and everywhere: (N, C, h, w), (N, 1, h, w) → (N, 3C)."""
-    area = inside.sum((2, 3))
-    everywhere = x.mean((2, 3))
-    within = (x * inside).sum((2, 3))
-    outside = (everywhere * inside[0, 0].numel() - within) / (inside[0, 0].numel() - area + 1e-3)
-    return torch.cat([within / (area + 1e-3), outside, everywhere], 1)
+    """Mean features inside, outside and everywhere: (N, C, h, w), (N, K, h, w) → (N, K, 3C)."""
+    count = inside[0, 0].numel()
+    area = inside.sum((2, 3))[..., None]
+    everywhere = x.mean((2, 3))[:, None].expand(-1, inside.shape[1], -1)
+    within = weigh(x, inside)
+    outside = (everywhere * count - within) / (count - area + 1e-3)
+    return torch.cat([within / (area + 1e-3), outside, everywhere], 2)
 
 
 class Decoder(nn.Module):
@@ -180,17 +190,15 @@ class Decoder(nn.Module):
     def _scores(self, x: Tensor, logits: Tensor) -> Tensor:
         """Score logits (N, 3): what each mask covers, how large and how sure it is."""
         inside = F.avg_pool2d(torch.sigmoid(logits.detach()), 4)
-        scores = []
-        for part in torch.split(inside, 1, 1):
-            sure = (2 * part - 1).abs()
-            looks = [
-                part.mean((2, 3)),
-                part.amax((2, 3)),
-                sure.mean((2, 3)),
-                (part * sure).mean((2, 3)),
-            ]
-            scores.append(self.score(torch.cat([pool(x, part), *looks], 1)))
-        return torch.cat(scores, 1)
+        sure = (2 * inside - 1).abs()
+        looks = [
+            inside.mean((2, 3)),
+            inside.amax((2, 3)),
+            sure.mean((2, 3)),
+            (inside * sure).mean((2, 3)),
+        ]
+        scores: Tensor = self.score(torch.cat([pool(x, inside), torch.stack(looks, 2)], 2))
+        return scores[..., 0]
 
 
 class LiteNetwork(nn.Module):

@@ -53,7 +53,7 @@ def test_a_thing_at_rest_is_expected_where_it_is(motion, scene):
     assert scene.off(guess, mask) < 1
     assert scene.overlap(guess, mask) > 0.97
     x, y = guess.points_xy.astype(int).T
-    assert len(x) == 3 and mask[y, x].all()
+    assert len(x) >= 1 and mask[y, x].all()
 
 
 def test_a_steady_step_is_followed(active, scene):
