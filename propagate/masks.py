@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -81,6 +80,8 @@ def components(mask: BoolArray) -> npt.NDArray[np.int32]:
 
     Pixels that touch by a corner are connected.
     """
+    import cv2
+
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     by_area = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")
     rank = np.zeros(len(stats), np.int32)
@@ -105,6 +106,8 @@ def drop_small(mask: BoolArray, hole_area: int, island_area: int) -> BoolArray:
         island_area: separate parts of fewer pixels are dropped, but never the largest; 0 drops
             none.
     """
+    import cv2
+
     if hole_area > 0:
         outside = (~mask).astype(np.uint8)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
@@ -245,6 +248,8 @@ def decode_rle(rle: Mapping[str, Any]) -> BoolArray:
 
 def _depth(mask: BoolArray) -> FloatArray:
     """(H, W) float32: pixels to the nearest one off the mask; all around the picture is off it."""
+    import cv2
+
     padded = np.pad(mask, 1).astype(np.uint8)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return np.asarray(depth[1:-1, 1:-1], np.float32)
