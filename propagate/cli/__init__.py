@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 INTERRUPTED = 130
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # numbers of mallopt(3)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,6 +51,7 @@ def _keep_freed_memory() -> None:
         return  # not glibc
     mallopt(_MMAP_THRESHOLD, 2**25)
     mallopt(_TRIM_THRESHOLD, 2**30)
+    mallopt(_ARENA_MAX, 1)  # threads share what is kept, or each would keep its own
 
 
 def _run(arguments: Sequence[str] | None) -> int:
