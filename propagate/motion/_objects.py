@@ -97,7 +97,9 @@ def points_on(pixels: BoolArray, box: FloatArray, count: int) -> FloatArray:
     coarse = part[::step, ::step]
     if not coarse.any():  # thinner than a step
         step, coarse = 1, part
-    points = masks.sample_points(coarse, count, seed=0)
+    # The deepest one is found in half the time that well-spread ones take.
+    deepest = masks.centre(coarse) if count == 1 else None
+    points = masks.sample_points(coarse, count, seed=0) if deepest is None else deepest[None]
     return np.asarray((points - 0.5) * step + 0.5 + box[:2], np.float32)
 
 
