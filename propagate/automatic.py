@@ -176,7 +176,7 @@ def _answers(segmenter: Segmenter, embedding: Embedding, points: FloatArray) -> 
 
 def _good(answers: Candidates, point: FloatArray, crop: Crop, config: Config) -> Iterator[_Found]:
     """The candidates that pass, with what is known of them."""
-    height, width = _cells(answers)
+    height, width = answers.cells_hw
     logits = answers.logits[:, :height, :width]
     offset = config.stability_offset
     sure = (logits > offset).sum((1, 2))
@@ -199,15 +199,6 @@ def _good(answers: Candidates, point: FloatArray, crop: Crop, config: Config) ->
             )
 
 
-def _cells(answers: Candidates) -> Size:
-    """How many rows and columns of the logits the picture covers."""
-    height, width = answers.logits.shape[1:]
-    if answers.canvas is None:
-        return height, width
-    share = np.divide(answers.canvas.picture_hw, answers.canvas.size_hw)
-    return max(1, round(height * share[0])), max(1, round(width * share[1]))
-
-
 def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:
     """Whether a box ends at an edge of its crop; the whole picture cuts nothing."""
     if crop.layer == 0:
@@ -218,7 +209,7 @@ def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:
 
 def _covers(one: _Found, points_xy: FloatArray) -> BoolArray:
     """(N,) bool: which points of the crop lie on a mask."""
-    height, width = _cells(one.answers)
+    height, width = one.answers.cells_hw
     inside = one.answers.logits[one.candidate, :height, :width] > 0
     places = coords.scale_points(points_xy, one.crop.size_hw, (height, width))
     x, y = coords.pixel_of(places, (height, width)).T

@@ -73,7 +73,7 @@ class Selection:
         """
         merit = candidates.scores.astype(np.float64)
         if expected is not None:
-            place = _on_canvas(expected, candidates.logits.shape[1:], candidates.canvas)
+            place = _on_logits(expected, candidates)
             merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
         best = int(merit.argmax())
         return Choice(
@@ -174,14 +174,11 @@ def _aligned(first: int, last: int, cells: int, pixels: int) -> tuple[slice, sli
     return slice(start, stop), slice(start * pixels // cells, stop * pixels // cells)
 
 
-def _on_canvas(place: FloatArray, cells_hw: tuple[int, ...], canvas: Canvas | None) -> FloatArray:
-    """A map (h, w) of the picture on the cells of logits; 0 where the canvas is padding."""
-    height, width = cells_hw
-    if canvas is not None:
-        share = np.divide(canvas.picture_hw, canvas.size_hw)
-        height, width = (max(1, round(side)) for side in share * cells_hw)
+def _on_logits(place: FloatArray, candidates: Candidates) -> FloatArray:
+    """A map (h, w) of the picture on the cells of logits; 0 where those are padding."""
+    height, width = candidates.cells_hw
     resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
-    below, right = cells_hw[0] - height, cells_hw[1] - width
+    below, right = candidates.logits.shape[1] - height, candidates.logits.shape[2] - width
     return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
 
 

@@ -191,6 +191,15 @@ class Candidates:
                 f"got {self.logits.shape} and {self.scores.shape}"
             )
 
+    @property
+    def cells_hw(self) -> tuple[int, int]:
+        """(h, w): how many rows and columns of the logits the picture covers."""
+        height, width = self.logits.shape[1:]
+        if self.canvas is None:
+            return height, width
+        share = np.divide(self.canvas.picture_hw, self.canvas.size_hw)
+        return max(1, round(height * share[0])), max(1, round(width * share[1]))
+
 
 @dataclass(frozen=True, eq=False)
 class Mask:

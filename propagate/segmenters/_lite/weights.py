@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from propagate.errors import CheckpointError
+from propagate.segmenters import _checkpoints
 from propagate.segmenters._lite.network import LiteNetwork
 
 
@@ -38,19 +38,6 @@ def load_weights(path: Path) -> LiteNetwork:
         raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
     network = LiteNetwork()
     wanted = {k: v for k, v in network.state_dict().items() if v.dtype.is_floating_point}
-    missing = sorted(set(wanted) - set(state))
-    unexpected = sorted(set(state) - set(wanted))
-    shaped = [k for k in wanted if k in state and wanted[k].shape != state[k].shape]
-    if missing or unexpected or shaped:
-        raise CheckpointError(
-            f"{path} was made for another network: missing {_some(missing)}, "
-            f"unexpected {_some(unexpected)}, of another shape {_some(shaped)}"
-        )
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise CheckpointError(f"{path} holds NaN or infinity; it is damaged, fetch it again")
+    _checkpoints.check(state, wanted, path)
     network.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
     return network.eval()
-
-
-def _some(names: list[str]) -> str:
-    return f"{len(names)}" + (f" ({', '.join(names[:3])}, …)" if names else "")
