@@ -5,7 +5,8 @@ PropagateError
 │   ├── VideoError        a source that does not open or has no frame
 │   ├── PromptError       a point, box or mask that does not fit the picture or the track
 │   ├── ConfigError       an unknown key or a value of the wrong kind
-│   └── CheckpointError   a weights file that is missing, damaged or made for another network
+│   ├── CheckpointError   a weights file that is missing, damaged or made for another network
+│   └── SceneError        a camera, view, cloud or scene that cannot be lifted
 ├── OutputError           results cannot be written: no permission, no space
 └── MissingPackageError   an optional package is needed; the message names the pip command
 
@@ -37,6 +38,10 @@ class ConfigError(InputError):
 
 class CheckpointError(InputError):
     """A weights file is missing, damaged, unsafe or made for another network."""
+
+
+class SceneError(InputError):
+    """A camera, a view, a cloud or a whole scene cannot be lifted."""
 
 
 class OutputError(PropagateError, OSError):

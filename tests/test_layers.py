@@ -42,17 +42,23 @@ ALLOWED: dict[str, set[str]] = {
     "api": ALL - {"cli"},
     "cli": ALL,
 }
+GEOMETRY = {"_checks", "types", "camera"}
+LIFT = GEOMETRY | {"visibility", "fuse", "fragments", "instances", "lifter"}
 LIFTING: dict[str, set[str]] = {
-    "types": set(),
+    "_checks": set(),
+    "types": {"_checks"},
     "camera": {"types"},
-    "visibility": {"types", "camera"},
-    "fuse": {"types", "camera", "visibility"},
-    "instances": {"types", "camera", "visibility", "fuse"},
-    "formats": {"types", "camera"},
-    "export": {"types"},
-    "_open3d": {"types"},
-    "lift": {"types", "camera", "visibility", "fuse", "instances"},
-    "cli": {"types", "camera", "visibility", "fuse", "instances", "lift", "formats", "export"},
+    "visibility": GEOMETRY,
+    "fuse": GEOMETRY | {"visibility"},
+    "fragments": GEOMETRY | {"visibility", "fuse"},
+    "instances": GEOMETRY | {"visibility", "fuse", "fragments"},
+    "formats": GEOMETRY,
+    "export": GEOMETRY,
+    "_open3d": GEOMETRY,
+    "lifter": LIFT,
+    "prompts": GEOMETRY | {"visibility"},
+    "testing": GEOMETRY | {"_open3d"},
+    "cli": LIFT | {"formats", "export", "prompts", "_open3d", "testing"},
 }
 
 

@@ -28,12 +28,26 @@ PROMISED = [
     "segment",
     "track",
 ]
+LIFTED = [
+    "Camera",
+    "LabelledCloud",
+    "LiftState",
+    "Lifter",
+    "View",
+    "associate",
+    "label_views",
+    "lift",
+    "open_views",
+    "prompts_for",
+    "write_ply",
+]
 
 
 def test_the_public_list_is_the_promised_one_and_sorted():
     assert propagate.__all__ == PROMISED == sorted(PROMISED)
     assert set(PROMISED) <= set(dir(propagate))
-    assert lifting.__all__ == []
+    assert lifting.__all__ == LIFTED == sorted(LIFTED)
+    assert set(LIFTED) <= set(dir(lifting))
 
 
 @pytest.mark.parametrize("name", PROMISED)
