@@ -39,16 +39,17 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
 
     from propagate.cli.progress import bar, say
     from propagate.export import make_folder, replacing
-    from propagate.training.recipe import Recipe, train
+    from propagate.training.recipe import GPU, Recipe, train
 
     folder = out.with_name(out.name + ".training")
     weights = start or _published()
     _check(data, folder, weights, device)
+    recipe = Recipe() if device == "cpu" else GPU
     recipe = replace(
-        Recipe(),
+        recipe,
         steps=steps,
-        early_steps=min(Recipe().early_steps, 2 * steps // 3),
-        cool_down=min(Recipe().cool_down, 3 * steps // 10),
+        early_steps=min(recipe.early_steps, 2 * steps // 3),
+        cool_down=min(recipe.cool_down, 3 * steps // 10),
     )
     make_folder(folder)
     try:

@@ -17,32 +17,32 @@ def attend(keys: Tensor, remembered: Tensor, sharpness: float = 1.0) -> tuple[Te
     """Match cells with remembered cells.
 
     Args:
-        keys: (Q, C) of the current frame; the dot product is a logit.
-        remembered: (M, C).
+        keys: (…, Q, C) of the current frame; the dot product is a logit.
+        remembered: (…, M, C).
         sharpness: factor on the logits, see `appearance.Config`.
 
     Returns:
-        Unnormalised weights (Q, M) and the best logit of each cell (Q,).
+        Unnormalised weights (…, Q, M) and the best logit of each cell (…, Q).
     """
-    logits = keys @ remembered.T
-    best = logits.amax(1)
-    return torch.exp(sharpness * (logits - best[:, None])), best
+    logits = keys @ remembered.mT
+    best = logits.amax(-1)
+    return torch.exp(sharpness * (logits - best[..., None])), best
 
 
 def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:
     """Read masks with attention weights.
 
     Args:
-        weights: (Q, M) unnormalised.
-        masks: (M, N) coverage 0..1 of N objects at the remembered cells.
-        known: (M, N) 1 where the object had an answer in that frame, else 0.
+        weights: (…, Q, M) unnormalised.
+        masks: (…, M, N) coverage 0..1 of N objects at the remembered cells.
+        known: (…, M, N) 1 where the object had an answer in that frame, else 0.
 
     Returns:
-        (N, Q) 0..1: the part of the known attention that falls on the object.
+        (…, N, Q) 0..1: the part of the known attention that falls on the object.
     """
-    both = weights @ torch.cat([masks * known, known], 1)
-    inside, seen = both.chunk(2, 1)
-    return (inside / seen.clamp(min=1e-20)).T
+    both = weights @ torch.cat([masks * known, known], -1)
+    inside, seen = both.chunk(2, -1)
+    return (inside / seen.clamp(min=1e-20)).mT
 
 
 def locality(grid_hw: tuple[int, int], sigma: float = LOCAL_SIGMA) -> Tensor:
@@ -55,5 +55,5 @@ def locality(grid_hw: tuple[int, int], sigma: float = LOCAL_SIGMA) -> Tensor:
 
 
 def familiarity(best: Tensor, temperature: float) -> Tensor:
-    """Best logits (Q,) of unit keys scaled by `temperature` → 0..1, 1 where the match is exact."""
+    """Best logits (…, Q) of unit keys scaled by `temperature` → 0..1, 1 where the match is exact."""
     return torch.exp(0.25 * (best - temperature)).clamp(0, 1)

@@ -1,8 +1,8 @@
 """Short synthetic clips from stills, with exact masks.
 
 A photo is looked at by a moving camera; its content bends a little; objects cut out of other
-photos are pasted on top and move on paths of their own, which gives occlusion, exits, and, pasted
-twice, look-alikes. Everything is drawn from one random generator.
+photos are pasted on top and move on paths of their own (`cutouts`), which gives occlusion, exits,
+and, pasted twice, look-alikes. Everything is drawn from one random generator.
 """
 
 from __future__ import annotations
@@ -12,19 +12,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from propagate.training import cutouts
 from propagate.training.photos import LabelArray
 from propagate.types import FloatArray, ImageArray
 
 PASTED = 1 << 20
 """Ids of pasted objects start here."""
-
-
-@dataclass(frozen=True)
-class Cutout:
-    """An object cut out of a photo: (h, w, 3) uint8 and its alpha (h, w) float32 0..1."""
-
-    image: ImageArray
-    alpha: FloatArray
 
 
 @dataclass(frozen=True)
@@ -45,35 +38,42 @@ class ClipSettings:
     shift: float = 0.10
     turn: float = 8.0
     growth: float = 0.12
-    bend: float = 0.02
+    bend: float = 0.03
 
 
 Clip = tuple[ImageArray, LabelArray]
 """Pictures (T, H, W, 3) uint8 and label maps (T, H, W) int32."""
 
 
-def make_clip(
+def make_clip(  # noqa: PLR0913 - one a thing to see
     rng: np.random.Generator,
     photo: ImageArray,
     labels: LabelArray,
-    cutouts: list[Cutout],
+    backdrop: ImageArray,
+    pasted: list[cutouts.Cutout],
     settings: ClipSettings,
 ) -> Clip:
-    """A clip of `settings.frames` pictures of one photo with pasted cutouts."""
+    """A clip of `settings.frames` pictures of a photo, a backdrop around it, and pasted cutouts."""
     camera = _camera_path(rng, labels, settings)
     bends = [_bend(rng, settings) for _ in range(settings.frames)]
-    fill = photo.reshape(-1, 3).mean(0).tolist()
+    height, width = labels.shape
+    around = np.asarray(cv2.resize(backdrop, (width, height)), np.uint8)
     pictures: list[ImageArray] = []
     maps: list[LabelArray] = []
+    # Labels fit float32 exactly (ids are small); remap has no int32.
+    exact = labels.astype(np.float32)
     for matrix, bend in zip(camera, bends, strict=True):
         x, y = _sampling_grid(matrix, bend, settings.size_hw)
-        picture = cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderValue=fill)
-        # Labels fit float32 exactly (ids are small); remap has no int32.
-        map_ = cv2.remap(labels.astype(np.float32), x, y, cv2.INTER_NEAREST, borderValue=0)
+        picture = cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        beyond = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+        if beyond.any():
+            seen = cv2.remap(around, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+            picture[beyond] = seen[beyond]
+        map_ = cv2.remap(exact, x, y, cv2.INTER_NEAREST, borderValue=0)
         pictures.append(np.asarray(picture, np.uint8))
         maps.append(map_.astype(np.int32))
-    for number, cutout in enumerate(cutouts):
-        _paste(rng, pictures, maps, cutout, PASTED + number)
+    for number, cutout in enumerate(pasted):
+        cutouts.paste(rng, pictures, maps, cutout, PASTED + number)
     flip = rng.random() < 0.5
     light = _light(rng)
     done = [_photograph(rng, picture, light) for picture in pictures]
@@ -81,19 +81,6 @@ def make_clip(
     if flip:
         images, label_maps = images[:, :, ::-1], label_maps[:, :, ::-1]
     return np.ascontiguousarray(images), np.ascontiguousarray(label_maps)
-
-
-def cut_out(rng: np.random.Generator, photo: ImageArray, labels: LabelArray) -> Cutout | None:
-    """A random object of a photo with a soft edge, or None where none is of a useful size."""
-    ids, areas = np.unique(labels[labels > 0], return_counts=True)
-    fit = ids[(areas > 0.01 * labels.size) & (areas < 0.5 * labels.size)]
-    if not len(fit):
-        return None
-    mask = (labels == rng.choice(fit)).astype(np.uint8)
-    x, y, width, height = cv2.boundingRect(mask)
-    window = np.s_[max(y - 2, 0) : y + height + 2, max(x - 2, 0) : x + width + 2]
-    inner = cv2.erode(mask[window], np.ones((3, 3), np.uint8)).astype(np.float32)
-    return Cutout(photo[window], np.asarray(cv2.GaussianBlur(inner, (0, 0), 0.8), np.float32))
 
 
 def _camera_path(
@@ -152,36 +139,6 @@ def _sampling_grid(
     )
 
 
-def _paste(
-    rng: np.random.Generator,
-    pictures: list[ImageArray],
-    maps: list[LabelArray],
-    cutout: Cutout,
-    object_id: int,
-) -> None:
-    """Paste a cutout into every picture along a path of its own; edits the lists' arrays."""
-    height, width = maps[0].shape
-    place = rng.uniform(0.1, 0.9, 2) * (width, height)
-    speed = rng.normal(0, 0.14, 2) * (width, height)
-    scale = rng.uniform(0.2, 0.65) * max(height, width) / max(cutout.alpha.shape)
-    angle, turn = rng.normal(0, 10), rng.normal(0, 8)
-    centre = np.array(cutout.alpha.shape[::-1]) / 2
-    for picture, map_ in zip(pictures, maps, strict=True):
-        pivot = (float(centre[0]), float(centre[1]))
-        matrix = np.asarray(cv2.getRotationMatrix2D(pivot, angle, scale), np.float64)
-        matrix[:, 2] += place - centre
-        alpha = cv2.warpAffine(cutout.alpha, matrix, (width, height))
-        colour = cv2.warpAffine(
-            cutout.image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
-        )
-        blend = alpha[..., None]
-        picture[:] = (picture * (1 - blend) + colour * blend).astype(np.uint8)
-        map_[alpha > 0.5] = object_id
-        place = place + speed + rng.normal(0, 0.02, 2) * (width, height)
-        angle += turn
-        scale *= np.exp(rng.normal(0, 0.08))
-
-
 def _light(rng: np.random.Generator) -> FloatArray:
     """(3, 3) colour matrix and a gain and offset that the whole clip shares, as (3, 4)."""
     saturation = 0.05 if rng.random() < 0.04 else float(np.exp(rng.normal(0, 0.25)))
@@ -207,6 +164,6 @@ def _photograph(rng: np.random.Generator, picture: ImageArray, light: FloatArray
         cv2.line(kernel, (0, int(end)), (length - 1, int(length - 1 - end)), 1.0)
         picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
     if rng.random() < 0.2:
-        noise = rng.normal(0, rng.uniform(2, 10), picture.shape)
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
+        noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(2, 10))
+        picture = np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
     return picture

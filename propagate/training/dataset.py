@@ -15,8 +15,9 @@ from torch.utils.data import Dataset
 
 from propagate.coords import Size
 from propagate.segmenters._lite.prompt_maps import STRIDE
-from propagate.training import clips, questions
+from propagate.training import clips, cutouts, questions
 from propagate.training.clips import ClipSettings
+from propagate.training.cutouts import Cutout
 from propagate.training.photos import LabelArray, Photos
 from propagate.types import FloatArray
 
@@ -58,6 +59,19 @@ LATE = Stage(
 )
 
 
+GPU_EARLY = Stage(
+    48, 4, ((256, 256), (192, 352), (320, 224)), {"parts": 0.5, "partition": 0.5}, sharpness=2.0
+)
+GPU_LATE = Stage(
+    32,
+    5,
+    ((352, 352), (288, 512), (448, 288)),
+    {"parts": 0.5, "partition": 0.5, "instances": 0.25},
+    sharpness=2.0,
+)
+"""The two stages where a GPU has room: more and longer clips, of the size that videos have."""
+
+
 @dataclass(frozen=True)
 class SampleSettings:
     """What a sample holds.
@@ -66,16 +80,20 @@ class SampleSettings:
         seed: of everything that is random.
         objects: objects asked about in a clip.
         asked_frames: frames of a clip with a fresh question about each object.
+        pastes: 0..1, how likely one more object is pasted, three at most.
         early, late: the two stages.
         early_batches: how many belong to the first stage.
+        keep: see `Photos`.
     """
 
     seed: int = 0
     objects: int = 3
     asked_frames: int = 2
+    pastes: float = 0.6
     early: Stage = EARLY
     late: Stage = LATE
     early_batches: int = 0
+    keep: bool = False
 
 
 class Samples(Dataset[dict[str, Tensor]]):
@@ -83,7 +101,7 @@ class Samples(Dataset[dict[str, Tensor]]):
 
     def __init__(self, root: Path, settings: SampleSettings, batches: int) -> None:
         """Index the photos of `root`."""
-        self.photos = Photos(root, held_out=False)
+        self.photos = Photos(root, held_out=False, keep=settings.keep)
         self.settings = settings
         self.batches = batches
         sources = [entry.source for entry in self.photos.entries]
@@ -139,20 +157,29 @@ class Samples(Dataset[dict[str, Tensor]]):
         number = int(rng.choice(len(self._chances), p=self._chances))
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, int(rng.integers(len(entry.labels))))
-        cutouts: list[clips.Cutout] = []
-        while rng.random() < 0.55 and len(cutouts) < 3:
-            if cutouts and rng.random() < 0.3:
-                cutouts.append(cutouts[-1])  # a look-alike
+        pasted: list[Cutout] = []
+        while rng.random() < self.settings.pastes and len(pasted) < 3:
+            if pasted and rng.random() < 0.3:
+                pasted.append(cutouts.recolour(rng, pasted[-1]))  # a look-alike
             elif (found := self._cutout(rng)) is not None:
-                cutouts.append(found)
-        images, maps = clips.make_clip(rng, self.photos.image(number), labels, cutouts, settings)
+                pasted.append(found)
+        backdrop = self.photos.image(int(rng.integers(len(self.photos))))
+        images, maps = clips.make_clip(
+            rng, self.photos.image(number), labels, backdrop, pasted, settings
+        )
         return images, maps, entry.kind
 
-    def _cutout(self, rng: np.random.Generator) -> clips.Cutout | None:
+    def _cutout(self, rng: np.random.Generator) -> Cutout | None:
+        """One object of a photo; of a photo of parts mostly all of them, which are one thing."""
         number = int(rng.choice(len(self._chances), p=self._chances))
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, len(entry.labels) - 1)
-        return clips.cut_out(rng, self.photos.image(number), labels)
+        ids = np.unique(labels[labels > 0])
+        if not len(ids):
+            return None
+        together = entry.kind == "parts" and rng.random() < 0.7
+        inside = labels > 0 if together else labels == rng.choice(ids)
+        return cutouts.cut_out(self.photos.image(number), inside)
 
 
 def _objects(
@@ -160,15 +187,17 @@ def _objects(
 ) -> list[list[int]]:
     """`count` groups of segment ids to ask about, all in sight in the first frame.
 
-    A share `wholes` of them has several segments of the photo.
+    A share `wholes` of them has several segments of the photo. What was pasted, and so moves in
+    front of a background, is half of them where there is any.
     """
     ids, areas = np.unique(labels, return_counts=True)
     seen = ids[(ids > 0) & (areas > 0.002 * labels.size) & (areas < 0.85 * labels.size)]
     if not len(seen):
         return []
+    moving = seen[seen >= clips.PASTED]
     groups = []
     for _ in range(count):
-        group = [int(rng.choice(seen))]
+        group = [int(rng.choice(moving if len(moving) and rng.random() < 0.4 else seen))]
         if wholes > 0 and group[0] < clips.PASTED and rng.random() < wholes:
             group = _with_neighbours(rng, labels, group[0], seen)
         groups.append(group)
@@ -187,7 +216,7 @@ def _with_neighbours(
 
 def _cover(labels: LabelArray, ids: list[int]) -> FloatArray:
     """How far the objects cover each cell at stride 4: (h, w) float32 0..1."""
-    mask = np.isin(labels, ids).astype(np.float32)
+    mask = np.logical_or.reduce([labels == object_id for object_id in ids]).astype(np.float32)
     height, width = labels.shape
     small = cv2.resize(mask, (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32)

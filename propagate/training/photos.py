@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,11 @@ class Photos:
         root: the folder.
         held_out: True for the photos kept for measuring, False for those to train on. A tenth of
             `coco` and of `ecssd` is held out, chosen by a checksum of the name.
+        keep: decode every file now and keep it (3.5 GB for 4,000 photos of 512 px): worth it where
+            many processes share the memory and draw each photo many times.
     """
 
-    def __init__(self, root: Path, *, held_out: bool) -> None:
+    def __init__(self, root: Path, *, held_out: bool, keep: bool = False) -> None:
         """Read the index and where each file lies in its tar."""
         index = root / "index.jsonl"
         if not index.is_file():
@@ -57,6 +60,9 @@ class Photos:
         ]
         self.entries = [entry for entry in entries if is_held_out(entry) == held_out]
         self._places = _places(root)
+        self._kept: dict[str, npt.NDArray[Any]] = {}
+        if keep:
+            self._keep_all()
 
     def __len__(self) -> int:
         """How many photos there are."""
@@ -64,13 +70,29 @@ class Photos:
 
     def image(self, number: int) -> ImageArray:
         """(H, W, 3) uint8 RGB."""
-        pixels = self._decoded(self.entries[number].image, cv2.IMREAD_COLOR)
-        return np.ascontiguousarray(pixels[:, :, ::-1])
+        name = self.entries[number].image
+        return self._kept[name] if name in self._kept else self._decoded_image(name)
 
     def labels(self, number: int, which: int) -> LabelArray:
         """Label map `which` of the photo: (H, W) int32."""
         name = self.entries[number].labels[which]
-        return self._decoded(name, cv2.IMREAD_UNCHANGED).astype(np.int32)
+        pixels = self._kept.get(name)
+        return (self._decoded_labels(name) if pixels is None else pixels).astype(np.int32)
+
+    def _keep_all(self) -> None:
+        with ThreadPoolExecutor() as threads:  # decoding leaves the interpreter's lock alone
+            images = [entry.image for entry in self.entries]
+            maps = [name for entry in self.entries for name in entry.labels]
+            kept = dict(zip(images, threads.map(self._decoded_image, images), strict=True))
+            self._kept = kept | dict(
+                zip(maps, threads.map(self._decoded_labels, maps), strict=True)
+            )
+
+    def _decoded_image(self, name: str) -> ImageArray:
+        return np.ascontiguousarray(self._decoded(name, cv2.IMREAD_COLOR)[:, :, ::-1])
+
+    def _decoded_labels(self, name: str) -> npt.NDArray[Any]:
+        return self._decoded(name, cv2.IMREAD_UNCHANGED)
 
     def _decoded(self, name: str, flags: int) -> npt.NDArray[Any]:
         pixels = cv2.imdecode(self._bytes(name), flags)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
@@ -20,7 +21,15 @@ from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
 from propagate.training import precision, rollout
-from propagate.training.dataset import EARLY, LATE, Samples, SampleSettings, Stage
+from propagate.training.dataset import (
+    EARLY,
+    GPU_EARLY,
+    GPU_LATE,
+    LATE,
+    Samples,
+    SampleSettings,
+    Stage,
+)
 
 LOG_FIELDS = ("step", "seconds", "rate", "loss", "click", "box", "corrected", "followed")
 
@@ -34,8 +43,9 @@ class Recipe:
         warm_up, cool_down: steps at the beginning with a rising and at the end with a falling
             rate; between them the rate is constant, so that a run can be prolonged.
         rate: peak learning rate of neck and decoder; `trunk_rate` of the trunk.
-        frozen_blocks: blocks of the trunk that stay as ImageNet made them. Depthwise filters stay
-            in all of them: their gradient costs more than all the rest on a CPU.
+        frozen_blocks: blocks of the trunk that stay as ImageNet made them.
+        frozen_depthwise: whether depthwise filters stay in all of them: their gradient costs more
+            than all the rest on a CPU.
         average: decay of the moving average of the weights, which is what is shipped.
         log_every, save_every: steps.
         seed: of samples and prompts.
@@ -50,6 +60,7 @@ class Recipe:
     trunk_rate: float = 1.5e-4
     weight_decay: float = 0.02
     frozen_blocks: int = 5
+    frozen_depthwise: bool = True
     average: float = 0.998
     log_every: int = 10
     save_every: int = 200
@@ -57,6 +68,17 @@ class Recipe:
     early: Stage = EARLY
     late: Stage = LATE
     early_steps: int = 2000
+
+
+GPU = Recipe(
+    rate=1.5e-3,
+    trunk_rate=2e-4,
+    frozen_blocks=1,
+    frozen_depthwise=False,
+    early=GPU_EARLY,
+    late=GPU_LATE,
+)
+"""What to do where a GPU is at hand: everything is trained, on longer and larger clips."""
 
 
 @dataclass(frozen=True)
@@ -95,31 +117,43 @@ def train(
     run = _start(folder, recipe, start, device)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1))
     _trim_log(folder / "log.csv", run.step)
-    settings = SampleSettings(
-        recipe.seed, early=recipe.early, late=recipe.late, early_batches=recipe.early_steps
-    )
-    samples = Samples(data, settings, recipe.steps)
-    rest = Subset(samples, range(run.step, recipe.steps))
-    workers = 1 if device == "cpu" else min(16, os.cpu_count() or 1)
-    loader = DataLoader(rest, batch_size=None, num_workers=workers, prefetch_factor=4)
-    sums: dict[str, list[float]] = {}
+    loader = _loader(data, recipe, run.step, device)
+    losses: list[dict[str, Tensor]] = []
     since = time.perf_counter()
     for batch in loader:
-        losses = _step(run, {key: value.to(device) for key, value in batch.items()}, recipe)
-        for key, value in losses.items():
-            if value == value:  # NaN where a batch held no question of a kind
-                sums.setdefault(key, []).append(value)
+        on_device = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+        losses.append(_step(run, on_device, recipe))
         if run.step % recipe.log_every == 0:
-            row = {key: float("nan") for key in LOG_FIELDS}
-            row |= {key: sum(values) / len(values) for key, values in sums.items()}
+            row = {key: float(torch.stack([x[key] for x in losses]).nanmean()) for key in losses[0]}
             row |= {"step": run.step, "seconds": time.perf_counter() - since}
             row["rate"] = _rate(run.step, recipe) * recipe.rate
             _log(folder / "log.csv", row)
-            sums.clear()
+            losses.clear()
             since = time.perf_counter()
             yield Progress(run.step, recipe.steps, row)
         if run.step % recipe.save_every == 0 or run.step == recipe.steps:
             _save(folder, run)
+
+
+def _loader(data: Path, recipe: Recipe, done: int, device: str) -> DataLoader[dict[str, Tensor]]:
+    """The batches from number `done` on, made by other processes."""
+    on_gpu = device != "cpu"
+    cv2.setNumThreads(1)  # before the fork: workers cannot end threads that they do not have
+    settings = SampleSettings(
+        recipe.seed,
+        early=recipe.early,
+        late=recipe.late,
+        early_batches=recipe.early_steps,
+        keep=on_gpu,
+    )
+    samples = Samples(data, settings, recipe.steps)
+    return DataLoader(
+        Subset(samples, range(done, recipe.steps)),
+        batch_size=None,
+        num_workers=min(16, os.cpu_count() or 1) if on_gpu else 1,
+        prefetch_factor=3,
+        pin_memory=on_gpu,
+    )
 
 
 def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Run:
@@ -129,14 +163,16 @@ def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Ru
     trunk = network.trunk
     for block in [trunk.stem, *trunk.blocks[: recipe.frozen_blocks]]:
         block.requires_grad_(requires_grad=False)
-    for block in trunk.blocks:
-        block.get_submodule("depthwise").requires_grad_(requires_grad=False)
+    if recipe.frozen_depthwise:
+        for block in trunk.blocks:
+            block.get_submodule("depthwise").requires_grad_(requires_grad=False)
     slow = [p for p in trunk.parameters() if p.requires_grad]
     fast = [*network.neck.parameters(), *network.decoder.parameters()]
     optimizer = torch.optim.AdamW(
         [{"params": fast, "peak": recipe.rate}, {"params": slow, "peak": recipe.trunk_rate}],
         weight_decay=recipe.weight_decay,
         betas=(0.9, 0.99),
+        fused=device != "cpu",
     )
     run = _Run(network, average, optimizer)
     checkpoint = folder / "checkpoint.pt"
@@ -161,12 +197,13 @@ def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Ru
     return run
 
 
-def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, float]:
-    """One optimisation step; returns what to log."""
+def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, Tensor]:
+    """One optimisation step; returns what to log, scalars on the device."""
     network = run.network.train()
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + run.step)
+    device = batch["images"].device
+    generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + run.step)
     stage = recipe.early if run.step < recipe.early_steps else recipe.late
-    with precision.fastest(batch["images"].device):
+    with precision.fastest(device):
         result = rollout.forward(network, batch, generator, stage.sharpness)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * _rate(run.step, recipe)
@@ -177,19 +214,17 @@ def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, floa
         run.optimizer.step()
     run.step += 1
     _follow_average(run, min(recipe.average, 1 - 1 / (1 + run.step / 4)))
-    row = result._asdict()
-    row["loss"] = float(result.loss.detach())
-    return row
+    return {key: value.detach() for key, value in result._asdict().items()}
 
 
 @torch.no_grad()
 def _follow_average(run: _Run, decay: float) -> None:
-    for mean, value in zip(
-        run.average.state_dict().values(), run.network.state_dict().values(), strict=True
-    ):
-        if mean.dtype.is_floating_point:
-            mean.lerp_(value, 1 - decay)
-        else:
+    means, values = run.average.state_dict().values(), run.network.state_dict().values()
+    pairs = list(zip(means, values, strict=True))
+    real = [(mean, value) for mean, value in pairs if mean.dtype.is_floating_point]
+    torch._foreach_lerp_([mean for mean, _ in real], [value for _, value in real], 1 - decay)
+    for mean, value in pairs:
+        if not mean.dtype.is_floating_point:  # the counts of batch norms
             mean.copy_(value)
 
 

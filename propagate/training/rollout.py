@@ -16,16 +16,21 @@ from propagate.training.losses import answer_loss, reading_loss
 from propagate.types import READINGS
 
 READING_WEIGHT = 0.3
+FOLLOW_WEIGHT = 1.5
+"""Of following an object through the clip, against 1 for a fresh question about it."""
 
 
 class StepResult(NamedTuple):
-    """The loss to minimise and mean IoUs to log."""
+    """The loss to minimise and mean IoUs to log, NaN where a batch held no such question.
+
+    All are scalars on the network's device: reading one makes the host wait for it.
+    """
 
     loss: Tensor
-    click: float
-    box: float
-    corrected: float
-    followed: float
+    click: Tensor
+    box: Tensor
+    corrected: Tensor
+    followed: Tensor
 
 
 def forward(
@@ -39,7 +44,7 @@ def forward(
     Args:
         network: in training mode.
         batch: from the data set, on the network's device.
-        generator: of what is drawn here, on the CPU.
+        generator: of what is drawn here, on the network's device.
         sharpness: of the memory's attention, see `appearance.Config`.
     """
     images = batch["images"]
@@ -54,10 +59,10 @@ def forward(
         step_loss, predicted, overlap = _follow(
             network, features, covers, known, recalled, generator
         )
-        loss = loss + step_loss / (frames - 1)
+        loss = loss + FOLLOW_WEIGHT * step_loss / (frames - 1)
         known.append(simulation.drift(predicted, generator))
         followed.append(overlap)
-    return StepResult(loss, asked, box, corrected, float(torch.cat(followed).nanmean()))
+    return StepResult(loss, asked, box, corrected, torch.cat(followed).nanmean())
 
 
 def take(features: Features, index: Tensor) -> Features:
@@ -77,7 +82,7 @@ def _ask(
     batch: dict[str, Tensor],
     covers: Tensor,
     generator: torch.Generator,
-) -> tuple[Tensor, float, float, float]:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Fresh questions without memory, then one corrective click on half of them."""
     clips, objects, frames = covers.shape[:3]
     asked = batch["asked_frames"]  # (B, A)
@@ -99,10 +104,11 @@ def _ask(
     answer = network.decode(pictures, maps, empty_recall(pictures))
     loss, overlap = answer_loss(answer, truth, ambiguous, present)
 
-    half = torch.randperm(len(index), generator=generator)[: len(index) // 2].to(index.device)
+    shuffled = torch.randperm(len(index), generator=generator, device=index.device)
+    half = shuffled[: len(index) // 2]
     points, labels = _corrected(answer, truth, points, labels, half, generator)
     best = torch.sigmoid(_chosen(answer)[half].detach().float())
-    keep = (torch.rand(len(half), generator=generator) < 0.5).float().to(best)
+    keep = (torch.rand(len(half), generator=generator, device=best.device) < 0.5).float()
     shown = (best * keep[:, None, None], keep * 0.5, torch.zeros_like(keep))
     maps = draw(points, labels, boxes[half], shown)
     pictures = take(features, index[half])
@@ -112,21 +118,18 @@ def _ask(
     is_box = torch.isfinite(boxes).all(1)
     return (
         loss + 0.5 * second_loss,
-        float(overlap[ambiguous & (present > 0)].nanmean()),
-        float(overlap[is_box & (present > 0)].mean()),
-        float(second_overlap[present[half] > 0].mean()),
+        _mean_where(overlap, ambiguous & (present > 0)),
+        _mean_where(overlap, is_box & (present > 0)),
+        _mean_where(second_overlap, present[half] > 0),
     )
 
 
 def _recall(features: Features, covers: Tensor, known: list[Tensor], sharpness: float) -> Tensor:
     """What the memory reads in frame `len(known)`: (B * O, 4, h, w)."""
     frames, frame = covers.shape[2], len(known)
-    recalls = []
-    for clip in range(len(covers)):
-        keys = features.keys[clip * frames : clip * frames + frame + 1]
-        masks = torch.stack([mask[clip] for mask in known])  # (t, O, h, w)
-        recalls.append(readings(keys[-1], keys[:-1], masks, sharpness))
-    return torch.cat(recalls)
+    keys = torch.unflatten(features.keys, 0, (len(covers), frames))
+    masks = torch.stack(known, 1)  # (B, t, O, h, w)
+    return readings(keys[:, frame], keys[:, :frame], masks, sharpness).flatten(0, 1)
 
 
 def _follow(
@@ -161,31 +164,32 @@ def _follow(
 
 
 def readings(keys: Tensor, remembered: Tensor, masks: Tensor, sharpness: float = 1.0) -> Tensor:
-    """What the memory reads of O objects.
+    """What the memory reads of O objects in each of B clips.
 
     Args:
-        keys: (C, h, w) of the current picture.
-        remembered: (T, C, h, w), the first one an anchor, the last one the frame just before.
-        masks: (T, O, 4h, 4w) 0..1.
+        keys: (B, C, h, w) of the current pictures.
+        remembered: (B, T, C, h, w), the first one an anchor, the last one the frame just before.
+        masks: (B, T, O, 4h, 4w) 0..1.
         sharpness: see `forward`.
 
     Returns:
-        (O, 4, h, w), see `READINGS`.
+        (B, O, 4, h, w), see `READINGS`.
     """
-    grid = keys.shape[1:]
-    query = keys.flatten(1).T
-    stored = remembered.flatten(2).transpose(1, 2)  # (T, hw, C)
-    values = F.avg_pool2d(masks, 4).flatten(2).transpose(1, 2)  # (T, hw, O)
-    everything = torch.ones_like(values)
-    weights, best = _attention.attend(query, stored.flatten(0, 1), sharpness)
-    recent = _attention.read(weights, values.flatten(0, 1), everything.flatten(0, 1))
-    weights, _ = _attention.attend(query, stored[0], sharpness)
-    anchors = _attention.read(weights, values[0], everything[0])
-    weights, _ = _attention.attend(query, stored[-1], sharpness)
-    weights = weights * _attention.locality((grid[0], grid[1])).to(query)
-    local = _attention.read(weights, values[-1], everything[-1])
-    familiar = _attention.familiarity(best, KEY_TEMPERATURE).expand_as(local)
-    return torch.unflatten(torch.stack([anchors, recent, local, familiar], 1), 2, grid)
+    grid = (keys.shape[2], keys.shape[3])
+    with torch.autocast(keys.device.type, enabled=False):  # logits need more than bfloat16
+        query = keys.float().flatten(2).mT
+        stored = remembered.float().flatten(3).mT  # (B, T, hw, C)
+        values = F.avg_pool2d(masks.flatten(0, 2), 4)
+        values = torch.unflatten(values, 0, masks.shape[:3]).flatten(3).mT  # (B, T, hw, O)
+        everything = torch.ones_like(values)
+        weights, best = _attention.attend(query, stored.flatten(1, 2), sharpness)
+        recent = _attention.read(weights, values.flatten(1, 2), everything.flatten(1, 2))
+        cells = values.shape[2]
+        anchors = _attention.read(weights[..., :cells], values[:, 0], everything[:, 0])
+        close = weights[..., -cells:] * _attention.locality(grid).to(query)
+        local = _attention.read(close, values[:, -1], everything[:, -1])
+        familiar = _attention.familiarity(best, KEY_TEMPERATURE)[:, None].expand_as(local)
+        return torch.unflatten(torch.stack([anchors, recent, local, familiar], 2), 3, grid)
 
 
 def draw(
@@ -204,6 +208,11 @@ def draw(
         ],
         1,
     ).contiguous(memory_format=torch.channels_last)
+
+
+def _mean_where(values: Tensor, where: Tensor) -> Tensor:
+    """Mean of the values where a condition holds, NaN where it never does; no wait for the host."""
+    return torch.where(where, values, torch.nan).nanmean()
 
 
 def _chosen(answer: Answer) -> Tensor:
@@ -225,7 +234,7 @@ def _corrected(
     depth = wrong
     for _ in range(3):  # repeated averaging peaks in the middle of thick errors
         depth = F.avg_pool2d(depth, 5, 1, 2) * wrong
-    noise = torch.rand(depth.shape, generator=generator).to(depth)
+    noise = torch.rand(depth.shape, generator=generator, device=depth.device)
     place = (depth * (0.8 + 0.4 * noise)).flatten(1).argmax(1)
     width = truth.shape[2]
     x, y = place % width, place // width

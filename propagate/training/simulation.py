@@ -7,7 +7,7 @@ from torch import Tensor
 
 from propagate.segmenters._lite import prompt_maps
 
-LOST_PART, GAINED_OBJECT = 0.35, 0.1
+LOST_PART, GAINED_OBJECT = 0.25, 0.1
 """How often a remembered mask is spoilt by hand, see `drift`."""
 
 
@@ -22,19 +22,14 @@ def prior(last: Tensor, truth: Tensor, generator: torch.Generator) -> tuple[Tens
     Returns:
         (N, h, w) and (N,), both 0 where there is none.
     """
-    count = len(last)
-    chance = torch.rand(count, 3, generator=generator)
-    moved = []
-    for mask, cover, draw_ in zip(last, truth, chance, strict=True):
-        shift = (_centre(cover) - _centre(mask)) * (draw_[0] * 1.2).clamp(max=1).to(mask)
-        dy, dx = (int(v) for v in shift.round())
-        moved.append(torch.roll(mask, (dy, dx), (0, 1)))
-    expected = torch.stack(moved)
+    chance = torch.rand(len(last), 4, generator=generator, device=last.device)
+    step = (_centre(truth) - _centre(last)) * (chance[:, :1] * 1.2).clamp(max=1)
+    expected = _shift(last, step.round())
     both = torch.minimum(expected, truth).sum((1, 2))
     overlap = both / torch.maximum(expected, truth).sum((1, 2)).clamp(min=1)
-    noise = 0.15 * torch.randn(count, generator=generator).to(overlap)
-    trust = torch.where(chance[:, 1].to(overlap) < 0.5, overlap + noise, chance[:, 2].to(overlap))
-    shown = (torch.rand(count, generator=generator) < 0.55).to(expected)
+    noise = torch.randn(len(last), generator=generator, device=last.device)
+    trust = torch.where(chance[:, 1] < 0.5, overlap + 0.15 * noise, chance[:, 2])
+    shown = (chance[:, 3] < 0.55).to(expected)
     return expected * shown[:, None, None], trust.clamp(0.05, 0.95) * shown
 
 
@@ -54,7 +49,7 @@ def drift(masks: Tensor, generator: torch.Generator) -> Tensor:
         another object of the clip as well.
     """
     clips, objects, height, width = masks.shape
-    chance = torch.rand(clips, objects, 4, generator=generator).to(masks)
+    chance = torch.rand(clips, objects, 4, generator=generator, device=masks.device)
     y = torch.arange(height, device=masks.device).view(-1, 1)
     x = torch.arange(width, device=masks.device).view(1, -1)
     area = masks.sum((2, 3), keepdim=True) + 1e-3
@@ -68,13 +63,25 @@ def drift(masks: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(gained, torch.maximum(kept, masks.roll(1, 1)), kept)
 
 
-def _centre(mask: Tensor) -> Tensor:
-    """(y, x) of the centre of mass in cells; the middle of the picture for an empty mask."""
-    height, width = mask.shape
-    mass = mask.sum() + 1e-3
-    y = (mask.sum(1) * torch.arange(height, device=mask.device)).sum() / mass
-    x = (mask.sum(0) * torch.arange(width, device=mask.device)).sum() / mass
-    return torch.stack([y, x])
+def _centre(masks: Tensor) -> Tensor:
+    """(N, 2) y, x of the centres of mass of (N, h, w) in cells; (0, 0) for an empty mask."""
+    height, width = masks.shape[1:]
+    mass = masks.sum((1, 2)) + 1e-3
+    y = (masks.sum(2) * torch.arange(height, device=masks.device)).sum(1) / mass
+    x = (masks.sum(1) * torch.arange(width, device=masks.device)).sum(1) / mass
+    return torch.stack([y, x], 1)
+
+
+def _shift(masks: Tensor, step: Tensor) -> Tensor:
+    """Masks (N, h, w) moved by whole cells (N, 2) y, x; nothing comes in from outside."""
+    count, height, width = masks.shape
+    y = torch.arange(height, device=masks.device) - step[:, :1]
+    x = torch.arange(width, device=masks.device) - step[:, 1:]
+    inside_y, inside_x = (y >= 0) & (y < height), (x >= 0) & (x < width)
+    rows = y.clamp(0, height - 1).long()[:, :, None].expand(count, height, width)
+    columns = x.clamp(0, width - 1).long()[:, None, :].expand(count, height, width)
+    moved = masks.gather(1, rows).gather(2, columns)
+    return moved * (inside_y[:, :, None] & inside_x[:, None, :])
 
 
 def hints(truth: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,16 +94,26 @@ def hints(truth: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Te
     Returns:
         Points (N, 1, 2), labels (N, 1), all -1, and boxes (N, 4), NaN where there is none.
     """
-    count = len(truth)
-    points = truth.new_zeros(count, 1, 2)
+    count, height, width = truth.shape
+    inside = truth > 0.5
+    left, right = _span(inside.any(1), width)
+    top, bottom = _span(inside.any(2), height)
+    box = torch.stack([left, top, right, bottom], 1)
+    size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
+    jitter = 0.1 * torch.randn(count, 4, generator=generator, device=truth.device)
+    given = torch.rand(count, generator=generator, device=truth.device) < 0.2
+    boxes = torch.where(
+        (given & inside.any(1).any(1))[:, None],
+        (box + jitter * size) * prompt_maps.STRIDE,
+        torch.nan,
+    )
     labels = torch.full((count, 1), -1, device=truth.device)
-    boxes = truth.new_full((count, 4), torch.nan)
-    chance = torch.rand(count, generator=generator)
-    for number in range(count):
-        ys, xs = torch.nonzero(truth[number] > 0.5, as_tuple=True)
-        if len(ys) and chance[number] < 0.2:
-            box = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]).float()
-            size = (box[2:] - box[:2]).repeat(2)
-            jitter = 0.1 * torch.randn(4, generator=generator).to(box)
-            boxes[number] = (box + jitter * size) * prompt_maps.STRIDE
-    return points, labels, boxes
+    return truth.new_zeros(count, 1, 2), labels, boxes
+
+
+def _span(occupied: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """First occupied cell and the one after the last of (N, length) bool, each (N,) float."""
+    cells = torch.arange(length, device=occupied.device, dtype=torch.float32)
+    first = torch.where(occupied, cells, length).amin(1)
+    last = torch.where(occupied, cells, -1).amax(1)
+    return first, last + 1

@@ -16,7 +16,7 @@ import torch
 from propagate.errors import CheckpointError, InputError
 from propagate.segmenters._lite.network import Answer
 from propagate.segmenters._lite.weights import load_weights
-from propagate.training import clips, losses, questions, simulation
+from propagate.training import clips, cutouts, losses, questions, simulation
 from propagate.training.clips import ClipSettings
 from propagate.training.dataset import Samples, SampleSettings, Stage
 from propagate.training.photos import Photos
@@ -97,8 +97,9 @@ def test_masks_of_a_clip_are_exact() -> None:
     labels = np.zeros((200, 300), np.int32)
     cv2.ellipse(labels, (140, 90), (60, 40), 20, 0, 360, 1, -1)
     photo = np.where(labels[..., None] == 1, [220, 30, 30], [30, 30, 220]).astype(np.uint8)
+    blue = np.full_like(photo, (30, 30, 220))
     settings = ClipSettings(frames=4, size_hw=(160, 224))
-    images, maps = clips.make_clip(np.random.default_rng(5), photo, labels, [], settings)
+    images, maps = clips.make_clip(np.random.default_rng(5), photo, labels, blue, [], settings)
     assert images.shape == (4, 160, 224, 3) and maps.shape == (4, 160, 224)
     red = images[..., 0].astype(int) > images[..., 2]
     for frame in range(4):
@@ -109,9 +110,14 @@ def test_masks_of_a_clip_are_exact() -> None:
 
 def test_a_pasted_object_covers_what_it_covers() -> None:
     photo = np.full((200, 200, 3), 100, np.uint8)
-    cutout = clips.Cutout(np.full((50, 50, 3), 250, np.uint8), np.ones((50, 50), np.float32))
+    cutout = cutouts.Cutout(np.full((50, 50, 3), 250, np.uint8), np.ones((50, 50), np.float32))
     images, maps = clips.make_clip(
-        np.random.default_rng(1), photo, np.zeros((200, 200), np.int32), [cutout], ClipSettings()
+        np.random.default_rng(1),
+        photo,
+        np.zeros((200, 200), np.int32),
+        photo,
+        [cutout],
+        ClipSettings(),
     )
     bright = images.mean(-1)
     pasted = maps == clips.PASTED
@@ -182,7 +188,7 @@ def test_drift_takes_one_side_of_some_masks_and_adds_another_object_to_some() ->
     assert set(drifted.unique().tolist()) == {0.0, 1.0}
     lost = ((masks - drifted) > 0).flatten(2).any(2).float().mean()
     gained = ((drifted - masks) > 0).flatten(2).any(2).float().mean()
-    assert 0.2 < lost < 0.4 and 0.03 < gained < 0.2
+    assert 0.13 < lost < 0.3 and 0.03 < gained < 0.2
     assert (drifted <= masks.amax(1, keepdim=True)).all()
 
 
