@@ -42,12 +42,13 @@ ALLOWED: dict[str, set[str]] = {
     "api": ALL - {"cli"},
     "cli": ALL,
 }
-GEOMETRY = {"_checks", "types", "camera"}
+GEOMETRY = {"_checks", "types", "camera", "settings"}
 LIFT = GEOMETRY | {"visibility", "fuse", "fragments", "instances", "lifter"}
 LIFTING: dict[str, set[str]] = {
     "_checks": set(),
     "types": {"_checks"},
     "camera": {"types"},
+    "settings": set(),
     "visibility": GEOMETRY,
     "fuse": GEOMETRY | {"visibility"},
     "fragments": GEOMETRY | {"visibility", "fuse"},
