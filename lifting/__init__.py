@@ -14,9 +14,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lifting.association import associate
     from lifting.export import write_ply
     from lifting.formats import label_views, open_views
-    from lifting.lifter import Lifter, LiftState, associate, lift
+    from lifting.lifter import Lifter, LiftState, lift
     from lifting.prompts import prompts_for
     from lifting.types import Camera, LabelledCloud, View
 
@@ -35,9 +36,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "lifting.association": ("associate",),
     "lifting.export": ("write_ply",),
     "lifting.formats": ("label_views", "open_views"),
-    "lifting.lifter": ("LiftState", "Lifter", "associate", "lift"),
+    "lifting.lifter": ("LiftState", "Lifter", "lift"),
     "lifting.prompts": ("prompts_for",),
     "lifting.types": ("Camera", "LabelledCloud", "View"),
 }

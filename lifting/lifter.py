@@ -9,6 +9,7 @@ import numpy as np
 
 from lifting.fragments import floating, well_seen, without_fragments
 from lifting.fuse import (
+    KeyArray,
     Tallies,
     Tally,
     Verdict,
@@ -19,9 +20,10 @@ from lifting.fuse import (
     total,
     voxel_keys,
 )
+from lifting.occlusion import Target
 from lifting.settings import Settings
 from lifting.types import LabelArray, LabelledCloud, View
-from lifting.visibility import Samples, Target, seen_by_depth, seen_of_cloud
+from lifting.visibility import Samples, seen_by_depth, seen_of_cloud
 from propagate.errors import SceneError
 from propagate.types import FloatArray, ImageArray
 
@@ -99,6 +101,14 @@ class Lifter:
         Raises:
             SceneError: no views yet, none of them with masks, or none that shows a point.
         """
+        return self.labelled(state, self.tally(state))
+
+    def tally(self, state: LiftState) -> Tally:
+        """All votes so far, in one.
+
+        Raises:
+            SceneError: as `cloud`.
+        """
         if not state.views:
             raise SceneError("there are no views to lift")
         if not state.labelled:
@@ -111,10 +121,14 @@ class Lifter:
                 f"the {state.views} views show no point: is the depth all 0, or in millimetres, "
                 "or does no camera look at the cloud?"
             )
-        if state.target is None:
-            few = state.views < _MANY_VIEWS
-            return _fused(tally, replace(self.settings, least_views=1) if few else self.settings)
-        return _labelled(tally, state.target, self.settings)
+        return tally
+
+    def labelled(self, state: LiftState, tally: Tally) -> LabelledCloud:
+        """The cloud that some votes make; `state` says of what and how many views gave them."""
+        if state.target is not None:
+            return _labelled(tally, state.target, self.settings)
+        few = state.views < _MANY_VIEWS
+        return _fused(tally, replace(self.settings, least_views=1) if few else self.settings)
 
 
 def lift(
@@ -191,12 +205,17 @@ def _without_fragments_of_points(
     tally: Tally, verdict: Verdict, target: Target, settings: Settings
 ) -> LabelArray:
     """As for voxels, which are as large as the gaps between the points here."""
-    size = max(settings.voxel_m, 2 * target.spacing_m)
-    keys = voxel_keys(target.points[tally.keys], size)
+    keys = point_cells(tally, target, settings)
     order = np.argsort(keys, kind="stable")
     labels = np.empty_like(verdict.labels)
     labels[order] = without_fragments(keys[order], verdict.at(order), settings.least_fragment)
     return labels
+
+
+def point_cells(tally: Tally, target: Target, settings: Settings) -> KeyArray:
+    """(V,) the voxels that hold the points which a tally counts, not finer than their spacing."""
+    size = max(settings.voxel_m, 2 * target.spacing_m)
+    return voxel_keys(target.points[tally.keys], size)
 
 
 def _confidence(verdict: Verdict, labels: LabelArray, views: LabelArray) -> FloatArray:

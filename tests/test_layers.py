@@ -43,13 +43,14 @@ ALLOWED: dict[str, set[str]] = {
     "cli": ALL,
 }
 GEOMETRY = {"_checks", "types", "camera", "settings"}
-LIFT = GEOMETRY | {"visibility", "fuse", "fragments", "instances", "lifter"}
+LIFT = GEOMETRY | {"occlusion", "visibility", "fuse", "fragments", "instances", "lifter"}
 LIFTING: dict[str, set[str]] = {
     "_checks": set(),
     "types": {"_checks"},
     "camera": {"types"},
     "settings": set(),
-    "visibility": GEOMETRY,
+    "occlusion": GEOMETRY,
+    "visibility": GEOMETRY | {"occlusion"},
     "fuse": GEOMETRY | {"visibility"},
     "fragments": GEOMETRY | {"visibility", "fuse"},
     "instances": GEOMETRY | {"visibility", "fuse", "fragments"},
@@ -57,9 +58,10 @@ LIFTING: dict[str, set[str]] = {
     "export": GEOMETRY,
     "_open3d": GEOMETRY,
     "lifter": LIFT,
-    "prompts": GEOMETRY | {"visibility"},
+    "association": LIFT,
+    "prompts": GEOMETRY | {"occlusion"},
     "testing": GEOMETRY | {"_open3d"},
-    "cli": LIFT | {"formats", "export", "prompts", "_open3d", "testing"},
+    "cli": LIFT | {"association", "formats", "export", "prompts", "_open3d", "testing"},
 }
 
 
