@@ -155,3 +155,66 @@ def wobbled(labels, edge_px, random):
     moves = [move / move.std() * pixels / np.sqrt(2) for move in moves]
     at = np.mgrid[: labels.shape[0], : labels.shape[1]] + np.stack(moves)
     return map_coordinates(labels, at, order=0, mode="nearest")
+
+
+def independent(view: View, seed: int, *, split=0.2, merge=0.1) -> View:
+    """The masks as if made in this view alone: numbered anew, some in two parts, some swallowed."""
+    random = np.random.default_rng(seed)
+    truth = view.labels
+    labels = truth.astype(np.int64)
+    beside = neighbours(truth)
+    for key in np.unique(truth[truth > 0]):
+        mine, chance = truth == key, random.random()
+        if chance < split:
+            y, x = np.nonzero(mine)
+            angle = random.uniform(0, np.pi)
+            along = x * np.cos(angle) + y * np.sin(angle)
+            part = along > np.quantile(along, random.uniform(0.3, 0.7))
+            labels[y[part], x[part]] = 10_000 + key
+        elif chance < split + merge and beside.get(key):
+            other = random.choice(sorted(beside[key]))
+            labels[mine] = labels[truth == other][0]
+    ids, place = np.unique(labels, return_inverse=True)
+    new = np.zeros(len(ids), np.int32)
+    new[ids > 0] = random.permutation((ids > 0).sum()) + 1
+    return view.with_labels(new[place].reshape(labels.shape))
+
+
+def neighbours(labels) -> dict[int, set[int]]:
+    """id → ids whose pixels touch its own."""
+    beside: dict[int, set[int]] = {}
+    for one, other in ((labels[:, 1:], labels[:, :-1]), (labels[1:], labels[:-1])):
+        touching = (one != other) & (one > 0) & (other > 0)
+        for a, b in set(zip(one[touching].tolist(), other[touching].tolist(), strict=True)):
+            beside.setdefault(a, set()).add(b)
+            beside.setdefault(b, set()).add(a)
+    return beside
+
+
+def average_precision(found, truth, scores, *, overlap=0.5, least=50) -> float:
+    """Class-agnostic AP of instances, as ScanNet's benchmark counts it at one overlap.
+
+    Args:
+        found: (N,) ids of points, 0 for none.
+        truth: (N,) likewise.
+        scores: id → confidence, which ranks the instances.
+        overlap: IoU from which an instance is found; each true one is found once.
+        least: true instances with fewer points are left out.
+    """
+    true = [truth == key for key in np.unique(truth[truth > 0]) if (truth == key).sum() >= least]
+    free, hits = set(range(len(true))), []
+    for key in sorted(np.unique(found[found > 0]), key=lambda key: -scores[key]):
+        mine = found == key
+        iou = {n: (mine & true[n]).sum() / (mine | true[n]).sum() for n in free}
+        best = max(iou, key=iou.get, default=None)
+        hits.append(best is not None and iou[best] >= overlap)
+        if hits[-1]:
+            free.remove(best)
+    right = np.cumsum(hits)
+    precision = right / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    return float((precision * np.diff(right, prepend=0)).sum() / len(true))
+
+
+def mean_confidence(cloud) -> dict[int, float]:
+    return {key: cloud.confidence[cloud.labels == key].mean() for key in cloud.object_ids}
