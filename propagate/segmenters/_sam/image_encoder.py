@@ -1,17 +1,23 @@
 """The ViT image encoder: windows, a few global blocks, decomposed relative positions.
 
 Li et al., "Exploring Plain Vision Transformer Backbones for Object Detection", 2022.
+
+For inference only. On a CPU the published way of computing it waits for memory most of the time:
+every step writes a new tensor of the whole picture, padded and copied into windows and back. Here
+a block goes through the picture in bands, one row of windows each, in buffers that all blocks
+share, so that a band stays in the cache from its first norm to its last sum. Numbers stay the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from propagate.segmenters._sam.layers import MlpBlock, neck
+from propagate.segmenters._sam.workspace import Workspace, add_linear, linear
 
 PATCH = 16
 WINDOW = 14
@@ -47,11 +53,14 @@ class ImageEncoder(nn.Module):
         )
         self.neck = neck(size.channels)
 
+    @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
-        x = self.patch_embed(images) + self.pos_embed
-        for block in self.blocks:
-            x = block(x)
+        space = Workspace(images)
+        x = self.patch_embed(images).add_(self.pos_embed)
+        for picture in x:
+            for block in self.blocks:
+                block(picture, space)
         embedding: Tensor = self.neck(x.permute(0, 3, 1, 2))
         return embedding
 
@@ -67,7 +76,7 @@ class PatchEmbed(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """See the class."""
         patches: Tensor = self.proj(images)
-        return patches.permute(0, 2, 3, 1)
+        return patches.permute(0, 2, 3, 1).contiguous()
 
 
 class Block(nn.Module):
@@ -82,16 +91,15 @@ class Block(nn.Module):
         self.mlp = MlpBlock(size.channels, 4 * size.channels, nn.GELU)
         self._whole = whole
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) → the same shape."""
-        normed = self.norm1(x)
-        if self._whole:
-            x = x + self.attn(normed)
-        else:
-            windows, padded_hw = to_windows(normed)
-            x = x + from_windows(self.attn(windows), padded_hw, (x.shape[1], x.shape[2]))
-        out: Tensor = x + self.mlp(self.norm2(x))
-        return out
+    def forward(self, x: Tensor, space: Workspace) -> None:
+        """Change the patches of one picture (H, W, C), contiguous, in place."""
+        attend = self.attn.whole if self._whole else self.attn.windows
+        for band, mixed in attend(x, self.norm1, space):
+            add_linear(band, mixed, self.attn.proj)
+            wide = space.take("wide", (len(band), self.mlp.lin1.out_features))
+            linear(self.norm2(band), self.mlp.lin1, wide)
+            torch.ops.aten.gelu_(wide)
+            add_linear(band, wide, self.mlp.lin2)
 
 
 class Attention(nn.Module):
@@ -106,52 +114,84 @@ class Attention(nn.Module):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, channels // heads))
         self._heads = heads
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) → the same shape; H = W = side."""
-        batch, height, width, channels = x.shape
-        qkv = self.qkv(x).reshape(batch, height * width, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = qkv.flatten(1, 2).unbind(0)  # each (B * heads, H * W, C / heads)
-        along_h = offsets(self.rel_pos_h, height)
-        along_w = offsets(self.rel_pos_w, width)
-        grid = torch.unflatten(query, 1, (height, width))
-        bias_h = torch.einsum("bhwc,hkc->bhwk", grid, along_h)
-        bias_w = torch.einsum("bhwc,wkc->bhwk", grid, along_w)
-        out = torch.empty_like(query)
-        step = max(1, _MOST_LOGITS // (height * width) ** 2)
-        for first in range(0, len(query), step):
-            part = slice(first, first + step)
-            bias = (
-                (bias_h[part, ..., :, None] + bias_w[part, ..., None, :]).flatten(3).flatten(1, 2)
-            )
-            out[part] = F.scaled_dot_product_attention(
-                query[part][None], key[part][None], value[part][None], bias[None]
-            )[0]
-        heads = torch.unflatten(out, 0, (batch, self._heads)).transpose(1, 2)
-        mixed: Tensor = self.proj(heads.reshape(batch, height, width, channels))
-        return mixed
+    def windows(
+        self, x: Tensor, norm: nn.LayerNorm, space: Workspace
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Attention within windows of 14 x 14 patches, one row of windows after the other.
+
+        Args:
+            x: (H, W, C) contiguous; may be changed where it was yielded.
+            norm: for what is attended to.
+            space: buffers.
+
+        Yields:
+            The patches of a row (n, C), a part of `x`, and what each of them found (n, C).
+        """
+        width, channels = x.shape[1:]
+        columns = [slice(left, min(left + WINDOW, width)) for left in range(0, width, WINDOW)]
+        split = (3, self._heads, channels // self._heads)
+        for rows in x.split(WINDOW):
+            band = rows.flatten(0, 1)
+            qkv = linear(norm(band), self.qkv, space.take("qkv", (len(band), 3 * channels)))
+            qkv = qkv.view(*rows.shape[:2], *split)
+            inside = space.take("inside", (3, len(columns), split[1], WINDOW, WINDOW, split[2]))
+            if len(rows) < WINDOW or width % WINDOW:  # the norm's result is padded with zeros
+                inside.copy_(self.qkv.bias.view(3, 1, split[1], 1, 1, split[2]))
+            for part, window in zip(columns, inside.unbind(1), strict=True):
+                wide = part.stop - part.start
+                window[:, :, : len(rows), :wide] = qkv[:, part].permute(2, 3, 0, 1, 4)
+            query, key, value = inside.flatten(1, 2)
+            found = self._mix(query, key, value, space.take("found", query.shape), space)
+            found = found.unflatten(0, (len(columns), self._heads))
+            mixed = space.take("mixed", (*rows.shape[:2], *split[1:]))
+            for part, window in zip(columns, found, strict=True):
+                wide = part.stop - part.start
+                mixed[:, part] = window[:, : len(rows), :wide].permute(1, 2, 0, 3)
+            yield band, mixed.view(band.shape)
+
+    def whole(
+        self, x: Tensor, norm: nn.LayerNorm, space: Workspace
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Attention over the whole picture; see `windows`."""
+        height, width, channels = x.shape
+        patches = x.flatten(0, 1)
+        qkv = space.take("qkv", (len(patches), 3 * channels))
+        for band, out in zip(patches.split(_BAND), qkv.split(_BAND), strict=True):
+            linear(norm(band), self.qkv, out)
+        grid = qkv.view(height, width, 3, self._heads, channels // self._heads)
+        found = space.take("found", (height, width, *grid.shape[3:]))
+        for head in range(self._heads):
+            query, key, value = grid[:, :, :, head].unbind(2)
+            self._mix(query[None], key[None], value[None], found[None, :, :, head], space)
+        yield from zip(patches.split(_BAND), found.view(patches.shape).split(_BAND), strict=True)
+
+    def _mix(
+        self, query: Tensor, key: Tensor, value: Tensor, out: Tensor, space: Workspace
+    ) -> Tensor:
+        """Attention of G squares, each within itself: (G, H, W, c) three times, into `out`."""
+        groups, height, width, channels = query.shape
+        along_h, along_w = offsets(self.rel_pos_h, height), offsets(self.rel_pos_w, width)
+        bias_h = query @ along_h.transpose(1, 2)
+        bias_w = (query.transpose(1, 2) @ along_w.transpose(1, 2)).transpose(1, 2)
+        keys, values = key.flatten(1, 2).transpose(1, 2), value.flatten(1, 2)
+        rows = max(1, _LOGITS // (groups * height * width**2))
+        for top in range(0, height, rows):
+            part = slice(top, top + rows)
+            asked = query[:, part].flatten(1, 2)
+            logits = space.take("logits", (groups, asked.shape[1] // width, width, height, width))
+            torch.add(bias_h[:, part, :, :, None], bias_w[:, part, :, None, :], out=logits)
+            logits = logits.flatten(1, 2).flatten(2)
+            logits.baddbmm_(asked, keys, alpha=channels**-0.5)
+            torch.softmax(logits, -1, out=logits)
+            torch.bmm(logits, values, out=out[:, part].flatten(1, 2))
+        return out
 
 
-_MOST_LOGITS = 2**25  # of attention at a time: bounds memory, and keeps the work in the cache
+_BAND = 896  # patches at a time: as many as a row of windows has
+_LOGITS = 2**21 + 2**19  # of attention at a time
 
 
 def offsets(vectors: Tensor, side: int) -> Tensor:
     """(2 side - 1, c), one vector for every offset → (side, side, c) for query and key places."""
     place = torch.arange(side, device=vectors.device)
     return vectors[place[:, None] - place + side - 1]
-
-
-def to_windows(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """(B, H, W, C) → (B * windows, 14, 14, C), padded with zeros, and the padded (H, W)."""
-    batch, height, width, channels = x.shape
-    below, right = -height % WINDOW, -width % WINDOW
-    x = F.pad(x, (0, 0, 0, right, 0, below))
-    rows, columns = (height + below) // WINDOW, (width + right) // WINDOW
-    x = x.view(batch, rows, WINDOW, columns, WINDOW, channels).transpose(2, 3)
-    return x.reshape(-1, WINDOW, WINDOW, channels), (height + below, width + right)
-
-
-def from_windows(windows: Tensor, padded_hw: tuple[int, int], size_hw: tuple[int, int]) -> Tensor:
-    """The inverse of `to_windows`."""
-    rows, columns = padded_hw[0] // WINDOW, padded_hw[1] // WINDOW
-    x = windows.view(-1, rows, columns, WINDOW, WINDOW, windows.shape[-1]).transpose(2, 3)
-    return x.reshape(-1, *padded_hw, windows.shape[-1])[:, : size_hw[0], : size_hw[1]]

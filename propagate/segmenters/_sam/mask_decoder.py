@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from propagate.segmenters._sam.attention import CHANNELS, Own, Places
 from propagate.segmenters._sam.layers import LayerNorm2d, Mlp
-from propagate.segmenters._sam.transformer import CHANNELS, TwoWayTransformer
+from propagate.segmenters._sam.transformer import TwoWayTransformer
+from propagate.segmenters._sam.workspace import Workspace
 
 MASKS = 4
 """The first is the answer to a clear prompt, the other three are those to an ambiguous one."""
@@ -33,6 +36,7 @@ class MaskDecoder(nn.Module):
         )
         self.iou_prediction_head = Mlp(CHANNELS, CHANNELS, MASKS, 3)
 
+    @torch.no_grad()
     def forward(
         self, embedding: Tensor, places: Tensor, tokens: Tensor, maps: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -47,26 +51,72 @@ class MaskDecoder(nn.Module):
         Returns:
             Logits (N, 4, 4h, 4w) and predicted IoU (N, 4).
         """
-        height, width = embedding.shape[-2:]
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(len(tokens), -1, -1), tokens], 1)
-        image = (embedding + maps).flatten(2).transpose(1, 2)
-        tokens, image = self.transformer(image, places.flatten(2).transpose(1, 2), tokens)
-        scores: Tensor = self.iou_prediction_head(tokens[:, 0])
-        weights = torch.stack(
-            [head(tokens[:, 1 + n]) for n, head in enumerate(self.output_hypernetworks_mlps)], 1
+        image = (embedding + maps).flatten(2).transpose(1, 2).contiguous()
+        where = Places(places[0].flatten(1).t().contiguous())
+        shared = self.transformer.share(image[0], where) if len(image) == 1 else None
+        space = Workspace(embedding)
+        logits = embedding.new_empty(
+            len(tokens), MASKS, *(4 * side for side in embedding.shape[-2:])
         )
-        logits = [
-            (one @ self._upscale(picture, (height, width))).unflatten(1, (4 * height, 4 * width))
-            for one, picture in zip(weights, image, strict=True)
-        ]
-        return torch.stack(logits), scores
+        upscaling = Upscaling(self.output_upscaling, space)
+        scores = []
+        for first in range(0, len(tokens), _PROMPTS):
+            part = slice(first, first + _PROMPTS)
+            scene = shared or Own(image[part], where)
+            mixed, answers = self.transformer(scene, tokens[part], space)
+            scores.append(self.iou_prediction_head(mixed[:, 0]))
+            weights = self._weights(mixed)
+            for one, answer, out in zip(weights, answers, logits[part], strict=True):
+                upscaling.draw(answer, one, out)
+        return logits, torch.cat(scores)
 
-    def _upscale(self, image: Tensor, size_hw: tuple[int, int]) -> Tensor:
-        """(h * w, 256) → (32, 16 * h * w); one prompt at a time, since that stays in the cache."""
-        x = torch.unflatten(image.T, 1, size_hw)[None]
-        up: Tensor = self.output_upscaling(x)
-        return up[0].flatten(1)
+    def _weights(self, tokens: Tensor) -> Tensor:
+        """(N, T, 256) → (N, 4, 32): the sum of channels that is each mask."""
+        heads = enumerate(self.output_hypernetworks_mlps, start=1)
+        return torch.stack([head(tokens[:, n]) for n, head in heads], 1)
+
+
+_PROMPTS = 4  # at a time: what they make of the picture stays in the cache
+_CELLS = 1024  # likewise, when masks are drawn; whole rows
+
+
+class Upscaling:
+    """Cells to masks, for one decoding; the layers of `output_upscaling` as matrices.
+
+    The transposed convolutions do not overlap: each cell becomes 2 x 2 cells by itself. So they
+    are products, and a part of the picture goes all the way to masks while it is in the cache.
+    """
+
+    def __init__(self, layers: nn.Sequential, space: Workspace) -> None:
+        """Lay the weights out."""
+        first, self._norm, _, second, _ = layers
+        self._first, self._second = as_matrix(first), as_matrix(second)
+        self._space = space
+
+    def draw(self, image: Tensor, weights: Tensor, out: Tensor) -> None:
+        """Cells (h * w, 256) and weights (4, 32) to masks (4, 4h, 4w), written to `out`."""
+        width = out.shape[2] // 4
+        nested = out.view(MASKS, -1, 2, 2, width, 2, 2)  # y three times, x three times
+        for cells, part in zip(image.split(_CELLS), nested.split(_CELLS // width, 1), strict=True):
+            x = self._enlarge("finer", cells, self._first)
+            x = F.layer_norm(x, self._norm.weight.shape, self._norm.weight, self._norm.bias, 1e-6)
+            x = self._enlarge("finest", torch.ops.aten.gelu_(x), self._second)
+            masks = torch.ops.aten.gelu_(x) @ weights.t()
+            part.copy_(masks.view(-1, width, 2, 2, 2, 2, MASKS).permute(6, 0, 2, 4, 1, 3, 5))
+
+    def _enlarge(self, name: str, x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
+        """(n, c) → (4n, c'), the four of a cell row by row."""
+        bias, matrix = layer
+        larger = self._space.take(name, (len(x), len(bias)))
+        return torch.addmm(bias, x, matrix, out=larger).view(4 * len(x), -1)
+
+
+def as_matrix(layer: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
+    """Bias (4c') and weight (c, 4c') of a transposed convolution of 2 x 2 with stride 2."""
+    assert layer.bias is not None
+    return layer.bias.repeat(4), layer.weight.permute(0, 2, 3, 1).flatten(1)
 
 
 def single_or_three(values: Tensor, *, several: bool) -> Tensor:
