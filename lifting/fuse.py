@@ -1,16 +1,18 @@
 """Counting votes: which ids were said of which place, with how much weight, by how many views.
 
 A place is a voxel (three whole numbers packed into one) or a point of a given cloud (its index).
-A `Tally` holds places and votes in sorted arrays, so that two tallies merge in linear time. A list
-of tallies whose sizes at least halve takes one view after the other at a cost that does not grow
-with what is there already, never changes an older value, and holds twice the occupied places at
-most, however many views there were (O'Neil et al., "The log-structured merge-tree", 1996).
+A `Tally` holds places and votes in sorted arrays, so that tallies merge in linear time. A list of
+tallies, each as long as all that follow together, takes one view after the other at a cost that
+hardly grows with what is there already, never changes an older value, and holds twice the occupied
+places at most, however many views there were (O'Neil et al., "The log-structured merge-tree",
+1996).
 
 Ids are any numbers from 0 to 2^31 - 1; nothing is allotted for ids that no place has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,44 +162,42 @@ def _grouped(ballots: KeyArray, votes: FloatArray) -> tuple[KeyArray, FloatArray
     return ordered[first], _sums(votes, order, first)
 
 
-def merged(one: Tally, other: Tally) -> Tally:
-    """Both together, as if their views had been counted in one."""
-    keys = np.concatenate([one.keys, other.keys])
-    order = np.argsort(keys, kind="stable")  # linear: these are two sorted runs
+def merged(tallies: Sequence[Tally]) -> Tally:
+    """All of them (one or more) together, as if their views had been counted in one."""
+    if len(tallies) == 1:
+        return tallies[0]
+    keys = np.concatenate([one.keys for one in tallies])
+    order = np.argsort(keys, kind="stable")  # these are sorted runs, so nearly linear
     ordered = keys.take(order)
     fresh = _starts(ordered)
     first = np.flatnonzero(fresh)
     row_of = np.empty(len(keys), np.int64)
     row_of[order] = np.cumsum(fresh) - 1
-    moved = [row_of[: len(one.keys)].take(one.rows), row_of[len(one.keys) :].take(other.rows)]
-    ids = np.concatenate([one.ballots & _ID_MASK, other.ballots & _ID_MASK])
-    ballots, votes = _grouped(
-        (np.concatenate(moved) << _ID_BITS) | ids, np.concatenate([one.votes, other.votes])
-    )
+    ends = np.cumsum([len(one.keys) for one in tallies])
+    parts = np.split(row_of, ends[:-1])
     views = np.zeros(len(first), np.int32)
-    views[row_of[: len(one.keys)]] = one.views
-    views[row_of[len(one.keys) :]] += other.views
-    sums = np.zeros((len(first), one.sums.shape[1]), np.float32)
-    sums[row_of[: len(one.keys)]] = one.sums
-    sums[row_of[len(one.keys) :]] += other.sums
+    for one, rows in zip(tallies, parts, strict=True):
+        views[rows] += one.views
+    ballots = np.concatenate(
+        [
+            (rows.take(one.rows) << _ID_BITS) | (one.ballots & _ID_MASK)
+            for one, rows in zip(tallies, parts, strict=True)
+        ]
+    )
+    ballots, votes = _grouped(ballots, np.concatenate([one.votes for one in tallies]))
+    sums = _sums(np.concatenate([one.sums for one in tallies]), order, first)
     return Tally(ordered[first], sums, views, ballots, votes)
 
 
 def added(tallies: Tallies, new: Tally) -> Tallies:
-    """The tallies with one more, merged so that each is at least twice as long as the next."""
-    kept = [*tallies, new]
-    while len(kept) > 1 and len(kept[-2].keys) < 2 * len(kept[-1].keys):
-        last = kept.pop()
-        kept[-1] = merged(kept[-1], last)
-    return tuple(kept)
-
-
-def total(tallies: Tallies) -> Tally:
-    """All tallies in one; at least one is given."""
-    whole = tallies[-1]
-    for one in reversed(tallies[:-1]):
-        whole = merged(one, whole)
-    return whole
+    """The tallies with one more, merged so that each is as long as all that follow together."""
+    kept = (*tallies, new)
+    sizes = np.array([len(one.keys) for one in kept])
+    following = sizes.sum() - np.cumsum(sizes)
+    short = np.flatnonzero(sizes < following)
+    if not len(short):
+        return kept
+    return (*kept[: short[0]], merged(kept[short[0] :]))
 
 
 def renamed(tally: Tally, new_ids: LabelArray) -> Tally:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from lifting.fuse import IndexArray, KeyArray, Tally, pack, unpack
 from lifting.types import LabelArray
@@ -28,9 +29,10 @@ from propagate.types import FloatArray
 
 _LEAST_PLACES = 4  # of twice a voxel; smaller masks cannot be compared
 _SEEN = 0.3  # of a mask's places, for a view to have a say about it
-_WITHIN = 0.8  # of what a view sees of a mask lies in one of its own: contained
+_WITHIN = 0.65  # of what a view sees of a mask lies in one of its own: contained
 _MOST = 0.5
-_ROUNDS = 64
+_SURE = 0.9
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,70 +143,75 @@ def clustered(inside: csr_array, views: LabelArray) -> IndexArray:
         views: (M,) the view that each mask comes from.
     """
     count = inside.shape[0]
-    by_view = csr_array(
-        (np.ones(count, np.float32), (np.arange(count), views)),
-        shape=(count, int(views.max()) + 1),
-    )
+    by_view = _grouping(views)
     cluster = np.arange(count)
-    held, seen = inside, csr_array(inside @ by_view)
-    for _ in range(_ROUNDS):
+    held, seen = inside, (by_view @ inside.T).T.toarray()
+    while True:
         one, other, rate = consensus(held, seen)
-        joined = best_pairs(one, other, rate, held.shape[0])
+        joined = joined_pairs(one, other, rate, held.shape[0])
         if joined is None:
-            break
+            return cluster
         cluster = joined[cluster]
-        total = int(joined.max()) + 1
-        gather = csr_array(
-            (np.ones(len(joined), np.float32), (joined, np.arange(len(joined)))),
-            shape=(total, len(joined)),
-        )
-        held, seen = csr_array(gather @ held), csr_array(gather @ seen)
-    return cluster
+        gather = _grouping(joined)
+        held, seen = csr_array(gather @ held), gather @ seen
 
 
-def consensus(held: csr_array, seen: csr_array) -> tuple[IndexArray, IndexArray, FloatArray]:
-    """Pairs that some view holds together, and by what part of the views that see both.
+def _grouping(groups: npt.NDArray[np.integer]) -> csr_array:
+    """(G, N) 1 where column n belongs to group `groups[n]`."""
+    count = len(groups)
+    ones = np.ones(count, np.float32)
+    return csr_array((ones, (groups, np.arange(count))), shape=(int(groups.max()) + 1, count))
+
+
+def consensus(held: csr_array, seen: FloatArray) -> tuple[IndexArray, IndexArray, FloatArray]:
+    """Pairs that most of the views that see both hold together, and what part of them does.
 
     Args:
         held: (M, masks) how often each mask holds parts of each cluster.
         seen: (M, views) how often each view has a say about parts of each cluster.
 
     Returns:
-        Rows, greater rows, and the part, 0..1.
+        Rows, greater rows, and the part, above a half, a little less where few views were asked.
     """
-    together = csr_array(held @ held.T).tocoo()
-    rows, columns = together.coords
-    upper = rows < columns
-    rows, columns, amounts = rows[upper], columns[upper], together.data[upper]
-    asked = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), 1 << 16):  # in parts, as the rows are copied
-        part = slice(start, start + (1 << 16))
-        asked[part] = (seen[rows[part]] * seen[columns[part]]).sum(axis=1)
-    return rows.astype(np.intp), columns.astype(np.intp), (amounts / asked).astype(np.float32)
+    ones: list[IndexArray] = []
+    others: list[IndexArray] = []
+    rates: list[FloatArray] = []
+    for start in range(0, held.shape[0], _BLOCK):  # in blocks, as all pairs would be many
+        block = slice(start, start + _BLOCK)
+        together = csr_array(held[block] @ held.T).tocoo()
+        rows, columns = together.coords
+        asked = (seen[block] @ seen.T)[rows, columns]
+        kept = (rows + start < columns) & (together.data > _MOST * asked)
+        ones.append(rows[kept].astype(np.intp) + start)
+        others.append(columns[kept].astype(np.intp))
+        rates.append(together.data[kept] / (asked[kept] + 1))
+    return np.concatenate(ones), np.concatenate(others), np.concatenate(rates)
 
 
-def best_pairs(
+def joined_pairs(
     one: IndexArray, other: IndexArray, rate: FloatArray, count: int
 ) -> IndexArray | None:
-    """(count,) new cluster numbers, mutual best pairs joined; None where there are none.
+    """(count,) new cluster numbers after joining the best pairs; None where there are no pairs.
 
-    Only pairs held together by most views are joined.
+    A pair is joined where each is the other's best; where it is surely one thing, to be the best
+    of one of them is enough.
     """
-    kept = rate > _MOST
-    if not kept.any():
+    if not len(one):
         return None
-    one, other, rate = one[kept], other[kept], rate[kept]
     order = np.lexsort((other, one, -rate))
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
     best = np.full(count, len(order))
     np.minimum.at(best, one, rank)
     np.minimum.at(best, other, rank)
-    mutual = (best[one] == rank) & (best[other] == rank)
-    parent = np.arange(count)
-    parent[other[mutual]] = one[mutual]
-    _, numbers = np.unique(parent, return_inverse=True)
-    return numbers
+    firsts, seconds = best[one] == rank, best[other] == rank
+    chosen = (firsts & seconds) | ((firsts | seconds) & (rate > _SURE))
+    links = csr_array(
+        (np.ones(chosen.sum(), bool), (one[chosen], other[chosen])), shape=(count, count)
+    )
+    _, numbers = connected_components(links, directed=False)
+    joined: IndexArray = numbers.astype(np.intp)
+    return joined
 
 
 def _objects(cluster: IndexArray, kept: IndexArray, numbering: Numbering) -> LabelArray:

@@ -16,8 +16,8 @@ from lifting.fuse import (
     added,
     centres,
     decide,
+    merged,
     tally_view,
-    total,
     voxel_keys,
 )
 from lifting.occlusion import Target
@@ -115,7 +115,7 @@ class Lifter:
             raise SceneError(
                 f"none of the {state.views} views has labels; add masks with lifting.label_views"
             )
-        tally = total(state.tallies)
+        tally = merged(state.tallies)
         if not len(tally.keys):
             raise SceneError(
                 f"the {state.views} views show no point: is the depth all 0, or in millimetres, "
