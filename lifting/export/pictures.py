@@ -28,7 +28,7 @@ _WIDEST = 12  # pixels
 _LONE = 0.01  # metres, of points too few to have a gap
 _DOME = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
 _DARKER = 18.0
-_FAR = np.int64(2**62)
+_FAR = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Stage:
         middle: (3,) metres, what the camera looks at.
         radius: metres, of the ball around it that fills the picture.
         up: (3,) the direction that points up in the picture.
-        azimuth: degrees, where on the ring the camera stands.
+        azimuth: degrees, where on the ring the camera stands; with z up, 0 is +x and 90 is +y.
         elevation: degrees above the level, -85..85.
         size_hw: (H, W) pixels.
     """
@@ -54,7 +54,8 @@ class Stage:
     def camera(self, turn: float = 0.0, finer: int = 1) -> Camera:
         """The camera after a turn of so many degrees, its pictures `finer` times larger."""
         up = np.asarray(self.up, np.float64) / np.linalg.norm(self.up)
-        side = np.cross(up, np.eye(3)[int(np.argmin(np.abs(up)))])
+        side = np.eye(3)[int(np.argmin(np.abs(up)))]
+        side = side - (side @ up) * up
         side /= np.linalg.norm(side)
         flat = np.stack([side, np.cross(up, side)])
         angle, high = np.radians(self.azimuth + turn), np.radians(np.clip(self.elevation, -85, 85))
@@ -127,7 +128,7 @@ def draw_cloud(cloud: LabelledCloud, stage: Stage | None = None, turn: float = 0
     image = np.empty((*camera.size_hw, 3), np.float32)
     image[:] = _PAPER
     drawn = index >= 0
-    image[drawn] = _inks(cloud)[index[drawn]] * _shade(depth, 2 * gap)[drawn][:, None]
+    image[drawn] = inks(cloud)[index[drawn]] * _shade(depth, 2 * gap)[drawn][:, None]
     rounded = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     small: ImageArray = np.asarray(
         cv2.resize(rounded, stage.size_hw[::-1], interpolation=cv2.INTER_AREA), np.uint8
@@ -185,8 +186,11 @@ def write_turntable(
         write_mp4(temporary, turntable(cloud, stage, count, fps), fps)
 
 
-def _inks(cloud: LabelledCloud) -> FloatArray:
-    """(N, 3) 0..255: the colour that each point is drawn in."""
+def inks(cloud: LabelledCloud) -> FloatArray:
+    """(N, 3) float32, 0..255: the colour that each point is drawn in.
+
+    Objects are tinted with the colours of their ids, what is no object fades.
+    """
     from propagate.export._drawing import colour_of
 
     grey = np.full((len(cloud), 3), 150, np.uint8)
