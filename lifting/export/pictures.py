@@ -23,7 +23,7 @@ from propagate.types import FloatArray, Frame, ImageArray
 _FINER = 2  # drawn so many times larger, then averaged
 _PAPER = np.array([246, 246, 244], np.float32)
 _TINT, _FADE = 0.55, 0.35  # of an object's colour; of the paper over what is no object
-_WIDE = 0.85  # of the gap between points: discs of this radius close a surface
+_WIDE = 0.8  # of the gap between points: discs of this radius close a surface
 _WIDEST = 12  # pixels
 _LONE = 0.01  # metres, of points too few to have a gap
 _DOME = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
@@ -224,7 +224,7 @@ def _splatted(points: FloatArray, camera: Camera, size_m: float) -> tuple[FloatA
     keys = (distance.view(np.int32).astype(np.int64) << 32) | rows
     nearest = np.full(across * (height + 2 * rim), _FAR, np.int64)
     reach = size_m * max(camera.focal_xy) / distance
-    radius = np.clip(np.rint(reach), 1, _WIDEST).astype(np.int64)
+    radius = np.clip(np.ceil(reach), 1, _WIDEST).astype(np.int64)
     for one in np.unique(radius):
         mine = radius == one
         places, own = row[mine] * across + column[mine], keys[mine]
