@@ -115,7 +115,7 @@ class Own:
         queries = by_head(attention.q_proj(tokens))
         logits = self._compare(queries, attention.k_proj, space)
         weights = torch.softmax(logits, -1, out=logits)
-        cells = (weights.flatten(1, 2) @ self.image).unflatten(1, logits.shape[1:3])
+        cells = torch.unflatten(weights.flatten(1, 2) @ self.image, 1, logits.shape[1:3])
         value, bias = split(attention.v_proj.weight), split(attention.v_proj.bias)
         return attention.out(cells @ value.transpose(1, 2) + bias[:, None])
 
@@ -156,9 +156,9 @@ def found(attention: Attention, logits: Tensor, value: Tensor) -> Found:
 
 def by_head(x: Tensor) -> Tensor:
     """(N, T, heads * c) → (N, heads, T, c)."""
-    return x.unflatten(2, (_HEADS, -1)).transpose(1, 2)
+    return torch.unflatten(x, 2, (_HEADS, -1)).transpose(1, 2)
 
 
 def split(x: Tensor) -> Tensor:
     """(heads * c, ...) → (heads, c, ...)."""
-    return x.unflatten(0, (_HEADS, -1))
+    return torch.unflatten(x, 0, (_HEADS, -1))

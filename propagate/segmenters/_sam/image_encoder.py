@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from propagate.segmenters._sam.layers import MlpBlock, neck
-from propagate.segmenters._sam.workspace import Workspace, add_linear, linear
+from propagate.segmenters._sam.layers import Dense, MlpBlock, gelu_, neck
+from propagate.segmenters._sam.workspace import Workspace
 
 PATCH = 16
 WINDOW = 14
@@ -95,11 +95,10 @@ class Block(nn.Module):
         """Change the patches of one picture (H, W, C), contiguous, in place."""
         attend = self.attn.whole if self._whole else self.attn.windows
         for band, mixed in attend(x, self.norm1, space):
-            add_linear(band, mixed, self.attn.proj)
+            self.attn.proj.add_to(band, mixed)
             wide = space.take("wide", (len(band), self.mlp.lin1.out_features))
-            linear(self.norm2(band), self.mlp.lin1, wide)
-            torch.ops.aten.gelu_(wide)
-            add_linear(band, wide, self.mlp.lin2)
+            self.mlp.lin1.into(self.norm2(band), wide)
+            self.mlp.lin2.add_to(band, gelu_(wide))
 
 
 class Attention(nn.Module):
@@ -108,8 +107,8 @@ class Attention(nn.Module):
     def __init__(self, channels: int, heads: int, side: int) -> None:
         """Make the projections and one vector for every offset along an axis."""
         super().__init__()
-        self.qkv = nn.Linear(channels, 3 * channels)
-        self.proj = nn.Linear(channels, channels)
+        self.qkv = Dense(channels, 3 * channels)
+        self.proj = Dense(channels, channels)
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, channels // heads))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, channels // heads))
         self._heads = heads
@@ -130,9 +129,9 @@ class Attention(nn.Module):
         width, channels = x.shape[1:]
         columns = [slice(left, min(left + WINDOW, width)) for left in range(0, width, WINDOW)]
         split = (3, self._heads, channels // self._heads)
-        for rows in x.split(WINDOW):
+        for rows in torch.split(x, WINDOW):
             band = rows.flatten(0, 1)
-            qkv = linear(norm(band), self.qkv, space.take("qkv", (len(band), 3 * channels)))
+            qkv = self.qkv.into(norm(band), space.take("qkv", (len(band), 3 * channels)))
             qkv = qkv.view(*rows.shape[:2], *split)
             inside = space.take("inside", (3, len(columns), split[1], WINDOW, WINDOW, split[2]))
             if len(rows) < WINDOW or width % WINDOW:  # the norm's result is padded with zeros
@@ -142,7 +141,7 @@ class Attention(nn.Module):
                 window[:, :, : len(rows), :wide] = qkv[:, part].permute(2, 3, 0, 1, 4)
             query, key, value = inside.flatten(1, 2)
             found = self._mix(query, key, value, space.take("found", query.shape), space)
-            found = found.unflatten(0, (len(columns), self._heads))
+            found = torch.unflatten(found, 0, (len(columns), self._heads))
             mixed = space.take("mixed", (*rows.shape[:2], *split[1:]))
             for part, window in zip(columns, found, strict=True):
                 wide = part.stop - part.start
@@ -156,14 +155,16 @@ class Attention(nn.Module):
         height, width, channels = x.shape
         patches = x.flatten(0, 1)
         qkv = space.take("qkv", (len(patches), 3 * channels))
-        for band, out in zip(patches.split(_BAND), qkv.split(_BAND), strict=True):
-            linear(norm(band), self.qkv, out)
+        for band, out in zip(torch.split(patches, _BAND), torch.split(qkv, _BAND), strict=True):
+            self.qkv.into(norm(band), out)
         grid = qkv.view(height, width, 3, self._heads, channels // self._heads)
         found = space.take("found", (height, width, *grid.shape[3:]))
         for head in range(self._heads):
             query, key, value = grid[:, :, :, head].unbind(2)
             self._mix(query[None], key[None], value[None], found[None, :, :, head], space)
-        yield from zip(patches.split(_BAND), found.view(patches.shape).split(_BAND), strict=True)
+        yield from zip(
+            torch.split(patches, _BAND), torch.split(found.view(patches.shape), _BAND), strict=True
+        )
 
     def _mix(
         self, query: Tensor, key: Tensor, value: Tensor, out: Tensor, space: Workspace

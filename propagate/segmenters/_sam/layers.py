@@ -42,14 +42,26 @@ class Mlp(nn.Module):
         return last
 
 
+class Dense(nn.Linear):
+    """A linear layer that writes where it is told, which saves a CPU new memory."""
+
+    def into(self, x: Tensor, out: Tensor) -> Tensor:
+        """The answer to (n, c), written to `out` (n, c')."""
+        return torch.addmm(self.bias, x, self.weight.t(), out=out)
+
+    def add_to(self, total: Tensor, x: Tensor) -> None:
+        """Add the answer to (n, c) to `total` (n, c')."""
+        total.add_(self.bias).addmm_(x, self.weight.t())
+
+
 class MlpBlock(nn.Module):
     """Two linear layers with an activation between them (the blocks of transformers)."""
 
     def __init__(self, channels: int, wide: int, activation: type[nn.Module]) -> None:
         """Make both layers."""
         super().__init__()
-        self.lin1 = nn.Linear(channels, wide)
-        self.lin2 = nn.Linear(wide, channels)
+        self.lin1 = Dense(channels, wide)
+        self.lin2 = Dense(wide, channels)
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,3 +78,9 @@ def neck(channels_in: int, channels: int = 256) -> nn.Sequential:
         nn.Conv2d(channels, channels, 3, padding=1, bias=False),
         LayerNorm2d(channels),
     )
+
+
+def gelu_(x: Tensor) -> Tensor:
+    """GELU in place; returns `x`."""
+    done: Tensor = torch.ops.aten.gelu_(x)
+    return done

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from propagate.segmenters._sam.attention import CHANNELS, Own, Places
-from propagate.segmenters._sam.layers import LayerNorm2d, Mlp
+from propagate.segmenters._sam.layers import LayerNorm2d, Mlp, gelu_
 from propagate.segmenters._sam.transformer import TwoWayTransformer
 from propagate.segmenters._sam.workspace import Workspace
 
@@ -79,7 +79,7 @@ class MaskDecoder(nn.Module):
 
 
 _PROMPTS = 4  # at a time: what they make of the picture stays in the cache
-_CELLS = 1024  # likewise, when masks are drawn; whole rows
+_CELLS = 1024  # likewise, when masks are drawn
 
 
 class Upscaling:
@@ -91,7 +91,9 @@ class Upscaling:
 
     def __init__(self, layers: nn.Sequential, space: Workspace) -> None:
         """Lay the weights out."""
-        first, self._norm, _, second, _ = layers
+        first, norm, _, second, _ = layers
+        assert isinstance(norm, LayerNorm2d)
+        self._norm = norm.weight, norm.bias
         self._first, self._second = as_matrix(first), as_matrix(second)
         self._space = space
 
@@ -99,11 +101,14 @@ class Upscaling:
         """Cells (h * w, 256) and weights (4, 32) to masks (4, 4h, 4w), written to `out`."""
         width = out.shape[2] // 4
         nested = out.view(MASKS, -1, 2, 2, width, 2, 2)  # y three times, x three times
-        for cells, part in zip(image.split(_CELLS), nested.split(_CELLS // width, 1), strict=True):
+        rows = max(1, _CELLS // width)
+        for cells, part in zip(
+            torch.split(image, rows * width), torch.split(nested, rows, 1), strict=True
+        ):
             x = self._enlarge("finer", cells, self._first)
-            x = F.layer_norm(x, self._norm.weight.shape, self._norm.weight, self._norm.bias, 1e-6)
-            x = self._enlarge("finest", torch.ops.aten.gelu_(x), self._second)
-            masks = torch.ops.aten.gelu_(x) @ weights.t()
+            x = F.layer_norm(x, x.shape[1:], *self._norm, 1e-6)
+            x = self._enlarge("finest", gelu_(x), self._second)
+            masks = gelu_(x) @ weights.t()
             part.copy_(masks.view(-1, width, 2, 2, 2, 2, MASKS).permute(6, 0, 2, 4, 1, 3, 5))
 
     def _enlarge(self, name: str, x: Tensor, layer: tuple[Tensor, Tensor]) -> Tensor:
@@ -113,9 +118,9 @@ class Upscaling:
         return torch.addmm(bias, x, matrix, out=larger).view(4 * len(x), -1)
 
 
-def as_matrix(layer: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
+def as_matrix(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Bias (4c') and weight (c, 4c') of a transposed convolution of 2 x 2 with stride 2."""
-    assert layer.bias is not None
+    assert isinstance(layer, nn.ConvTranspose2d) and layer.bias is not None
     return layer.bias.repeat(4), layer.weight.permute(0, 2, 3, 1).flatten(1)
 
 

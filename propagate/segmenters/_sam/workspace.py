@@ -29,19 +29,9 @@ class Workspace:
         return buffer[:count].view(shape)
 
 
-def linear(x: Tensor, layer: nn.Linear, out: Tensor) -> Tensor:
-    """The layer's answer to (n, c), written to `out` (n, c')."""
-    return torch.addmm(layer.bias, x, layer.weight.t(), out=out)
-
-
-def add_linear(total: Tensor, x: Tensor, layer: nn.Linear) -> None:
-    """Add the layer's answer to (n, c) to `total` (n, c')."""
-    total.add_(layer.bias).addmm_(x, layer.weight.t())
-
-
 def norm_in_place(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Norm the rows of `x` (..., c), contiguous, part by part in the cache; returns it."""
-    for part in x.flatten(0, -2).split(_ROWS):
+    for part in torch.split(x.flatten(0, -2), _ROWS):
         part.copy_(norm(part))
     return x
 
