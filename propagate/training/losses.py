@@ -80,5 +80,6 @@ def answer_loss(
 def reading_loss(readings: Tensor, covers: Tensor, weights: Tensor) -> Tensor:
     """Cross entropy of what the memory read (N, R, h, w) in 0..1 with covers (N, h, w)."""
     truth = covers[:, None].expand_as(readings)
-    entropy = F.binary_cross_entropy(readings.clamp(1e-4, 1 - 1e-4), truth, reduction="none")
+    read = readings.float().clamp(1e-4, 1 - 1e-4)
+    entropy = -(truth * read.log() + (1 - truth) * (1 - read).log())
     return (entropy.mean((1, 2, 3)) * weights).sum() / weights.sum().clamp(min=1)
