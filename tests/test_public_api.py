@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -73,11 +71,3 @@ def test_the_version_is_the_distributions():
 
 def test_types_are_shipped():
     assert (ROOT / "propagate" / "py.typed").exists()
-
-
-def test_lift_does_not_pretend():
-    code = "from lifting.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr == "lift is not part of this release yet\n"

@@ -23,6 +23,16 @@ from lifting.types import View
 from propagate import plugins
 from propagate.errors import ConfigError, SceneError
 
+__all__ = [
+    "Format",
+    "LabelledViews",
+    "MaskFolder",
+    "SceneViews",
+    "label_views",
+    "open_views",
+    "recognised",
+]
+
 KIND = "lifting.formats"
 
 

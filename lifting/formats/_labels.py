@@ -90,14 +90,21 @@ class LabelledViews(Iterable[View]):
     def __iter__(self) -> Iterator[View]:
         """The views in order, each decoded now."""
         if isinstance(self.views, Sequence):
-            pairs: Iterable[tuple[View, str | None]] = zip(self.views, self.paired, strict=True)
-        else:
-            pairs = self._as_they_come()
-        cameras = None
-        if isinstance(self.views, SceneViews):
-            cameras = [shot.camera for shot in self.views.shots]
-        for index, (view, mask) in enumerate(pairs):
-            camera = view.camera if cameras is None else cameras[index]
+            yield from self.after(0)
+            return
+        for view, mask in self._as_they_come():
+            yield view if mask is None else self._labelled(view, view.camera, mask)
+
+    def after(self, count: int) -> Iterator[View]:
+        """The views but for the first `count`, which are not decoded; of views that have an end."""
+        assert isinstance(self.views, Sequence)
+        paired = self.paired
+        for index in range(count, len(self.views)):
+            view: View = self.views[index]
+            camera = view.camera
+            if isinstance(self.views, SceneViews):
+                camera = self.views.shots[index].camera
+            mask = paired[index]
             yield view if mask is None else self._labelled(view, camera, mask)
 
     @property
@@ -107,7 +114,8 @@ class LabelledViews(Iterable[View]):
         named = [self._by_name(name) for _, name in places]
         if any(named):
             return named
-        return [self._by_number(index) for index, _ in places] if self._numbered() else named
+        numbers = self._by_number()
+        return [numbers.get(index) for index, _ in places]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -134,20 +142,18 @@ class LabelledViews(Iterable[View]):
                 return str(one)
         return None
 
-    def _numbered(self) -> bool:
-        """Whether all masks are named by numbers."""
-        return all(name.isdecimal() for name in self.masks.files)
-
-    def _by_number(self, index: int) -> str | None:
-        return {int(name): name for name in self.masks.files}.get(index)
+    def _by_number(self) -> dict[int, str]:
+        """Number → mask, where all masks are named by numbers."""
+        names = list(self.masks.files)
+        return {int(name): name for name in names} if all(map(str.isdecimal, names)) else {}
 
     def _as_they_come(self) -> Iterator[tuple[View, str | None]]:
         """Views of unknown number: by name where they have names, else by number."""
-        used = 0
+        used, numbers = 0, self._by_number()
         for index, view in enumerate(self.views):
             mask = self._by_name(view.name)
-            if mask is None and not view.name and self._numbered():
-                mask = self._by_number(index)
+            if mask is None and not view.name:
+                mask = numbers.get(index)
             used += mask is not None
             yield view, mask
         if not used:

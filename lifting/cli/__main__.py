@@ -1,0 +1,7 @@
+"""`python -m lifting.cli`: the command line without an installation."""
+
+from __future__ import annotations
+
+from lifting.cli import main
+
+main()

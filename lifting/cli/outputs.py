@@ -1,0 +1,38 @@
+"""What commands leave, and what they say of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lifting.cli.progress import say
+from lifting.export import write_objects, write_ply, write_shapes
+from lifting.types import LabelledCloud
+from propagate.errors import InputError
+
+
+def check_ply_name(out: Path) -> None:
+    """InputError where a cloud cannot be written there."""
+    if out.suffix.lower() != ".ply":
+        raise InputError(f"{out}: the cloud is written as PLY; give a name that ends in .ply")
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; give the name of a file")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; make it first")
+
+
+def write_results(
+    out: Path, cloud: LabelledCloud, objects: Path | None = None, *, quiet: bool
+) -> None:
+    """Write the cloud, its objects where they are wanted, and say what there is.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    write_ply(out, cloud)
+    if objects is not None:
+        write_objects(objects, cloud)
+        write_shapes(objects / "objects.json", cloud)
+    ids = cloud.object_ids
+    count = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+    on = int((cloud.labels > 0).sum())
+    say(f"{len(cloud)} points, {on} of them on {count}: {out}", quiet=quiet)
