@@ -5,14 +5,14 @@ OpenGL's axes (y up, looking along -z); intrinsics (fl_x, fl_y, cx, cy, w, h, k1
 camera_angle_x) stand at the top or with each frame; pixel centres are at 0.5. Depth is
 `depth_file_path`, stored in units of `depth_unit_scale_factor` metres (nerfstudio; 0.001 where it
 is not given, for PNG and .npy alike), or `depth_path` in units of `integer_depth_scale`
-(instant-ngp).
+(instant-ngp). Without depth nothing says that lengths are metres: most such scenes come from COLMAP.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class TransformsJson:
             raise SceneError(f'{path}: must have a list "frames" of objects')
         drafts = [self._draft(path, values, frame) for frame in frames]
         drafts.sort(key=lambda draft: natural(draft.name))
-        return gathered(scene, drafts)
+        measured = any(draft.depth is not None for draft in drafts)
+        return replace(gathered(scene, drafts), metric=measured)
 
     def _draft(self, path: Path, values: Mapping[str, Any], frame: Mapping[str, Any]) -> Draft:
         """One frame; what it does not say, the whole file says."""

@@ -195,6 +195,7 @@ def test_intrinsics_of_each_frame_and_an_angle_of_view(tmp_path, shown, on_surfa
         frame |= {"fl_x": focal, "w": width}
     path.write_text(json.dumps(values))
     on_surfaces(lifting.open_views(tmp_path))
+    assert lifting.open_views(tmp_path).metric
     for key in ("fl_y", "cx", "cy", "h"):
         values.pop(key)
     for frame in values["frames"]:
