@@ -5,7 +5,7 @@ OpenGL's axes (y up, looking along -z); intrinsics (fl_x, fl_y, cx, cy, w, h, k1
 camera_angle_x) stand at the top or with each frame; pixel centres are at 0.5. Depth is
 `depth_file_path`, stored in units of `depth_unit_scale_factor` metres (nerfstudio; 0.001 where it
 is not given, for PNG and .npy alike), or `depth_path` in units of `integer_depth_scale`
-(instant-ngp). Without depth nothing says that lengths are metres: most such scenes come from COLMAP.
+(instant-ngp). Without depth nothing says that lengths are metres; most such scenes are COLMAP's.
 """
 
 from __future__ import annotations
