@@ -19,8 +19,8 @@ PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"prompting", "selection", "tracker"}
-ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "text", "api", "cli"}
-ALL |= {"onnx_export"}
+ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
+ALL |= {"onnx_export", "text"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},

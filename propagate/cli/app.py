@@ -10,6 +10,7 @@ import propagate
 from propagate.cli.auto import auto
 from propagate.cli.demo import demo
 from propagate.cli.evaluate import evaluate
+from propagate.cli.export_onnx import export_onnx
 from propagate.cli.models import models
 from propagate.cli.segment import segment
 from propagate.cli.track import track
@@ -47,3 +48,4 @@ app.command("eval")(evaluate)
 app.command()(models)
 app.command()(demo)
 app.command("train-lite")(train_lite)
+app.command("export-onnx")(export_onnx)
