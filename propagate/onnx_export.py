@@ -6,6 +6,7 @@ open; a file that answers differently from torch is not written.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 import warnings
@@ -137,7 +138,10 @@ def _write(graph: Graph, path: Path) -> None:
         name: {axis: torch.export.Dim(what, min=1, max=2**16) for axis, what in open_.items()}
         for name, open_ in graph.dynamic.items()
     }
-    shapes = tuple(axes.get(name) for name in graph.inputs)
+    shapes: tuple[Any, ...] = tuple(axes.get(name) for name in graph.inputs)
+    kinds = [one.kind for one in inspect.signature(graph.module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        shapes = (shapes,)
     with _quiet():
         torch.onnx.export(
             graph.module,

@@ -34,20 +34,11 @@ class PlainDecoder(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(  # noqa: PLR0913 - one parameter an input of the graph
-        self,
-        wide: Tensor,
-        middle: Tensor,
-        fine: Tensor,
-        points: Tensor,
-        labels: Tensor,
-        boxes: Tensor,
-        priors: Tensor,
-        readings: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Answer.
 
         Args:
+            inputs: in this order, the first three from `PlainEncoder`.
             wide: (1, 128, H/16, W/16).
             middle: (1, 64, H/8, W/8).
             fine: (1, 32, H/4, W/4).
@@ -60,6 +51,7 @@ class PlainDecoder(nn.Module):
         Returns:
             Logits (N, 3, H/4, W/4) and expected IoU (N, 3).
         """
+        wide, middle, fine, points, labels, boxes, priors, readings = inputs
         grid_hw = (fine.shape[2], fine.shape[3])
         known = (boxes[:, 2] > boxes[:, 0]).to(boxes.dtype)[:, None, None, None]
         maps = [
