@@ -33,10 +33,14 @@ ALLOWED: dict[str, set[str]] = {
     "memory": FLOOR,
     "videos": FLOOR,
     "export": FLOOR,
+    "anchors": VALUES,
+    "fusion": PURE,
+    "review": PURE | {"anchors"},
+    "corrections": TRACKER | {"anchors", "fusion", "videos"},
     "prompting": FLOOR | PROTOCOLS,
     "selection": FLOOR | PROTOCOLS,
     "tracker": TRACKER,
-    "testing": FLOOR | PROTOCOLS,
+    "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"videos", "export", "api"},
     "training": FLOOR | PROTOCOLS,
     "automatic": TRACKER | {"videos"},
@@ -44,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": ALL - {"cli"},
     "cli": ALL,
 }
-SHARED = VALUES | {"plugins", "config", "masks", "export"}
+SHARED = VALUES | {"plugins", "config", "masks", "export", "videos"}
 """What `lifting` may know of `propagate`, beside its public names."""
 GEOMETRY = {"_checks", "types", "camera", "settings"}
 LIFT = GEOMETRY | {"occlusion", "visibility", "fuse", "fragments", "instances", "lifter"}

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from lifting.formats._pictures import MOST_PIXELS, SUFFIXES
+from lifting.formats._pictures import SUFFIXES
 from lifting.types import Camera, DoubleArray
 from propagate.errors import SceneError
+from propagate.videos.opencv import MAX_PIXELS
 
 _LARGEST_TEXT = 2**28  # bytes
 
@@ -116,7 +117,7 @@ def lens(
 
     A principal point outside of the picture is refused: the intrinsics are of another size.
     """
-    if min(size_hw) > 0 and size_hw[0] * size_hw[1] > MOST_PIXELS:
+    if min(size_hw) > 0 and size_hw[0] * size_hw[1] > MAX_PIXELS:
         raise SceneError(f"{where}: {size_hw[1]} x {size_hw[0]} are too many pixels; it is damaged")
     try:
         camera = Camera(K, np.eye(4), size_hw, np.asarray(distortion, np.float64))

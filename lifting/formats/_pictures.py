@@ -1,14 +1,11 @@
 """Pictures of a scene: colours, depth and labels from files, with every number kept as stored.
 
 Cameras of a scene are calibrated for the pixels as they are stored, so a rotation that EXIF asks
-for is not applied. No picture is decoded that claims more than `MOST_PIXELS`.
+for is not applied. No picture is decoded that claims more than `MAX_PIXELS`.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,14 @@ import numpy.typing as npt
 from lifting.types import LabelArray
 from propagate.errors import MissingPackageError, SceneError
 from propagate.types import FloatArray, ImageArray
+from propagate.videos import png
+from propagate.videos.opencv import MAX_PIXELS, quiet
+from propagate.videos.picture_sizes import claimed_size
 
-MOST_PIXELS = 2**28
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_GREY, _PALETTE = 0, 3
 _NO_DEPTH = 65535  # of 16 bits: what sensors write for "nothing"
-_JPEG_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 def read_colour(path: Path) -> ImageArray:
@@ -38,12 +35,11 @@ def read_colour(path: Path) -> ImageArray:
 
 def picture_size(path: Path) -> tuple[int, int]:
     """(H, W) pixels of a picture, as stored; SceneError where it cannot be read."""
-    data = _content(path)
-    claimed = _claimed_size(data)
-    if claimed is not None:
-        return claimed
-    height, width = read_colour(path).shape[:2]
-    return height, width
+    size = claimed_size(_content(path))
+    if size is None:
+        raise SceneError(f"{path}: not a picture of a known kind, or damaged; copy it again")
+    _check_size(path, size)
+    return size
 
 
 def read_depth(path: Path, metres_per_unit: float, metres_per_float: float = 1.0) -> FloatArray:
@@ -86,17 +82,12 @@ def read_labels(path: Path) -> LabelArray:
         SceneError: missing, not a PNG, damaged, or in colours.
     """
     data = _content(path)
-    if not data.startswith(_PNG):
-        raise SceneError(f"{path}: not a PNG; save masks as palette or grey PNGs of object ids")
-    pieces = list(_chunks(path, data))
-    depth, colour = struct.unpack_from(">BB", pieces[0][1], 8)
-    plain = _PNG + b"".join(
-        _chunk(kind, body[:9] + bytes([_GREY]) + body[10:] if kind == b"IHDR" else body)
-        for kind, body in pieces
-        if kind in (b"IHDR", b"IDAT", b"IEND")
-    )
-    palette = colour == _PALETTE
-    stored = _decoded(path, plain if palette else data, cv2.IMREAD_UNCHANGED)
+    try:
+        size, depth, colour = png.header(data)
+        _check_size(path, size)
+        stored = png.samples(data)
+    except png.BadPng as error:
+        raise SceneError(f"{path}: {error}; save masks as palette or grey PNGs of ids") from error
     if stored.ndim == 3:
         if (stored[..., :3] != stored[..., :1]).any():
             raise SceneError(
@@ -104,11 +95,9 @@ def read_labels(path: Path) -> LabelArray:
                 "PNG whose pixels are object ids"
             )
         stored = stored[..., 0]
-    if depth < 8:  # the decoder has spread the levels over 0..255
-        stored = stored // (255 // (2**depth - 1))
     white = 2**depth - 1
-    if not palette and depth > 1 and set(np.unique(stored).tolist()) == {0, white}:
-        stored = stored == white
+    if colour != png.PALETTE and depth > 1 and set(np.unique(stored).tolist()) == {0, white}:
+        return np.equal(stored, white).astype(np.int32)
     return stored.astype(np.int32)
 
 
@@ -164,23 +153,29 @@ def _exr(path: Path) -> npt.NDArray[Any]:
 
 def _decoded(path: Path, data: bytes, flags: int) -> npt.NDArray[Any]:
     """What OpenCV makes of the bytes, quietly."""
-    size = _claimed_size(data)
-    if size is not None and (min(size) < 1 or size[0] * size[1] > MOST_PIXELS):
-        raise SceneError(f"{path}: claims {size[1]} x {size[0]} pixels; it is damaged or too big")
-    if data.startswith(_PNG):  # libpng would write its complaints to the terminal
-        for _ in _chunks(path, data):
-            pass
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise SceneError(f"{path}: the picture is damaged or too big; copy it again") from error
-    finally:
-        cv2.utils.logging.setLogLevel(level)
-    if picture is None:
+    size = claimed_size(data)
+    if size is None:
         raise SceneError(f"{path}: not a picture of a known kind, or damaged; copy it again")
+    _check_size(path, size)
+    try:
+        if data.startswith(png.SIGNATURE):  # libpng would write its complaints to the terminal
+            for _ in png.chunks(data):
+                pass
+        with quiet():
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, png.BadPng) as error:
+        raise SceneError(f"{path}: the picture is damaged or cut short; copy it again") from error
+    cut = data.startswith(_JPEG) and data.rfind(_JPEG_END) < len(data) // 2
+    if picture is None or cut:
+        raise SceneError(f"{path}: the picture is damaged or cut short; copy it again")
     return np.asarray(picture)
+
+
+def _check_size(path: Path, size_hw: tuple[int, int]) -> None:
+    """SceneError where a header claims a size that cannot be meant."""
+    height, width = size_hw
+    if min(size_hw) < 1 or height * width > MAX_PIXELS:
+        raise SceneError(f"{path}: claims {width} x {height} pixels; it is damaged or too big")
 
 
 def _content(path: Path) -> bytes:
@@ -191,46 +186,6 @@ def _content(path: Path) -> bytes:
     if not data:
         raise SceneError(f"{path}: the file is empty; copy it again")
     return data
-
-
-def _claimed_size(data: bytes) -> tuple[int, int] | None:
-    """(H, W) that the header of a PNG or JPEG claims; None for other kinds."""
-    try:
-        if data.startswith(_PNG):
-            width, height = struct.unpack_from(">II", data, 16)
-            return height, width
-        if not data.startswith(b"\xff\xd8"):
-            return None
-        place = 2
-        while True:  # ITU-T T.81 annex B: markers with lengths up to the first frame
-            fill, marker, length = struct.unpack_from(">BBH", data, place)
-            if fill != 0xFF:
-                return None
-            if marker in _JPEG_FRAMES:
-                height, width = struct.unpack_from(">HH", data, place + 5)
-                return height, width
-            place += 1 if marker == 0xFF else 2 + length
-    except struct.error:
-        return None
-
-
-def _chunks(path: Path, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and body of the chunks of a PNG up to IEND; SceneError where they are damaged."""
-    place, kind = len(_PNG), b""
-    while kind != b"IEND":
-        head = data[place : place + 8]
-        length = int.from_bytes(head[:4], "big")
-        body = data[place + 8 : place + 8 + length]
-        check = data[place + 8 + length : place + 12 + length]
-        kind = head[4:]
-        if len(check) < 4 or zlib.crc32(kind + body) != int.from_bytes(check, "big"):
-            raise SceneError(f"{path}: the picture is damaged or cut short; copy it again")
-        yield kind, body
-        place += 12 + length
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _short(error: Exception) -> str:

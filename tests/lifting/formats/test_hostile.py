@@ -205,6 +205,22 @@ def test_pictures_that_are_damaged(name, written):
         path.write_bytes(whole)
 
 
+def test_other_kinds_of_pictures_that_are_damaged(tmp_path, shown):
+    as_sevenscenes(tmp_path, shown)
+    old = tmp_path / "frame-000002.color.png"
+    picture = cv2.imread(str(old))
+    old.unlink()
+    for suffix in (".jpg", ".webp", ".bmp"):
+        path = old.with_suffix(suffix)
+        assert cv2.imwrite(str(path), picture)
+        assert lifting.open_views(tmp_path)[2].image.shape == (60, 80, 3)
+        whole = path.read_bytes()
+        for end in (40, len(whole) // 2):
+            path.write_bytes(whole[:end])
+            refused(tmp_path, path.name)
+        path.unlink()
+
+
 def test_pictures_that_claim_more_than_there_is(tmp_path, shown):
     as_sevenscenes(tmp_path, shown)
     path = tmp_path / "frame-000002.depth.png"
