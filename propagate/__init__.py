@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from propagate.api import generate_masks, load_segmenter, load_tracker, segment, track
+    from propagate.api import correct, generate_masks, load_segmenter, load_tracker, segment, track
     from propagate.errors import PropagateError
     from propagate.tracker import Tracker
     from propagate.types import Frame, FrameResult, Mask, Prompt
@@ -29,6 +29,7 @@ __all__ = [
     "Prompt",
     "PropagateError",
     "Tracker",
+    "correct",
     "generate_masks",
     "load_segmenter",
     "load_tracker",
@@ -38,7 +39,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "propagate.api": ("generate_masks", "load_segmenter", "load_tracker", "segment", "track"),
+    "propagate.api": (
+        "correct",
+        "generate_masks",
+        "load_segmenter",
+        "load_tracker",
+        "segment",
+        "track",
+    ),
     "propagate.errors": ("PropagateError",),
     "propagate.tracker": ("Tracker",),
     "propagate.types": ("Frame", "FrameResult", "Mask", "Prompt"),

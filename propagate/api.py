@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from propagate import automatic, plugins
 from propagate import config as settings
+from propagate.anchors import Anchor, first_seen
+from propagate.corrections import Recomputation
 from propagate.errors import ConfigError, PromptError
 from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
@@ -95,6 +97,50 @@ def _results(
         raise PromptError(
             f"a prompt speaks of frame {beyond[0]}, but the video ends with frame {answered - 1}"
         )
+
+
+def correct(
+    video: Any,
+    results: Mapping[int, FrameResult] | Iterable[FrameResult],
+    prompts: Iterable[Prompt],
+    *,
+    anchors: Iterable[Anchor] | None = None,
+    tracker: Tracker | None = None,
+) -> Iterator[FrameResult]:
+    """Correct a finished track; yields the frames that change, in order, when all are computed.
+
+    An anchor is an object in a frame that the user answered. A correction becomes one: a mask is
+    returned exactly as given, a click or box changes what is there. What lies between it and the
+    neighbouring anchors of its object is tracked again from both sides and fused (behind the last
+    anchor from one side); nothing else changes. Other objects lose the pixels that it takes there.
+
+    Args:
+        video: what was tracked; it must be readable out of order, see `open_video`.
+        results: those of all frames, by index if a mapping, which is read one frame at a time.
+        prompts: corrections of known objects in frames that have a result.
+        anchors: (frame index, object id) of what was answered before, corrections included. None:
+            the first frame of each object.
+        tracker: None takes `load_tracker()`.
+
+    Raises:
+        PromptError: nothing to correct, an unknown frame or object, or a prompt that does not fit.
+        InputError: the results are not those of this video.
+        VideoError: the source cannot be read, or not out of order.
+    """
+    asked = list(prompts)
+    if not asked:
+        raise PromptError("nothing to correct; give at least one point, box or mask")
+    if not isinstance(results, Mapping):
+        results = {result.index: result for result in results}
+    known = first_seen(results) if anchors is None else tuple(anchors)
+    tracker = load_tracker() if tracker is None else tracker
+    return _corrected(Recomputation(open_video(video), results, tracker, known, asked))
+
+
+def _corrected(correction: Recomputation) -> Iterator[FrameResult]:
+    for _ in correction.work():
+        pass
+    yield from correction.changed()
 
 
 def states(

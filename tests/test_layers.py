@@ -21,6 +21,7 @@ PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"prompting", "selection", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text"}
+ALL |= {"anchors", "fusion", "corrections", "review"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},

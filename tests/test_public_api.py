@@ -19,6 +19,7 @@ PROMISED = [
     "Prompt",
     "PropagateError",
     "Tracker",
+    "correct",
     "generate_masks",
     "load_segmenter",
     "load_tracker",

@@ -1,0 +1,289 @@
+"""What a user corrects in a finished track, and what has to be computed again for it.
+
+A track between two neighbouring anchors depends on these two alone, so a new anchor touches what
+lies between its neighbours and nothing else. Between two anchors a forward and a backward pass are
+fused, see `propagate.fusion`; both remember what the objects look like at both ends. Objects that
+are not corrected keep their masks, but for pixels that a corrected one takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from propagate.anchors import Anchor, Gap, gaps_beside, neighbours
+from propagate.errors import InputError, PromptError
+from propagate.fusion import Answer, fuse, packed, separated, settled, unpacked
+from propagate.prompting import merge_prompts
+from propagate.selection import Choice, Selection
+from propagate.tracker import Tracker, TrackerState
+from propagate.types import Frame, FrameResult, Mask, Prompt
+from propagate.videos import Video
+
+_NOT_FOUND = Answer(0.0, "lost", None, "not seen in the frame that the search began with")
+
+
+@dataclass
+class Recomputation:
+    """A correction under way: iterate `work` to the end, then read `changed`.
+
+    Attributes:
+        video: the frames of the results.
+        before: frame index → result; looked up one at a time, so it may read from disk.
+        tracker: answers again.
+        anchors: what was answered before.
+        prompts: what is answered now; those of one frame and object are joined.
+        gaps: what is computed.
+    """
+
+    video: Video
+    before: Mapping[int, FrameResult]
+    tracker: Tracker
+    anchors: Collection[Anchor]
+    prompts: Sequence[Prompt] = ()
+    gaps: Sequence[Gap] = field(init=False)
+    _changes: dict[int, dict[int, Answer]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the gaps; PromptError for a frame or an object that is not there."""
+        if not self.before:
+            raise InputError("there is no result that could be corrected; track first")
+        first, last = min(self.before), max(self.before)
+        known = sorted({object_id for _, object_id in self.anchors})
+        for prompt in self.prompts:
+            if prompt.frame_index not in self.before:
+                raise PromptError(
+                    f"frame {prompt.frame_index} has no result that could be corrected; "
+                    f"there are frames {first} to {last}"
+                )
+            if prompt.object_id not in known:
+                named = ", ".join(map(str, known)) or "none"
+                raise PromptError(
+                    f"object {prompt.object_id} is not known, there are: {named}; "
+                    "for another object, track again"
+                )
+        new = {(prompt.frame_index, prompt.object_id) for prompt in self.prompts}
+        self.gaps = gaps_beside({*self.anchors, *new}, new, last)
+
+    @classmethod
+    def both_ways(
+        cls,
+        video: Video,
+        before: Mapping[int, FrameResult],
+        tracker: Tracker,
+        anchors: Collection[Anchor],
+    ) -> Recomputation:
+        """Fuse what was tracked forwards with a backward pass wherever an object has two anchors.
+
+        Nothing is left to do where none has.
+        """
+        whole = cls(video, before, tracker, anchors)
+        every = gaps_beside(anchors, set(anchors), max(before))
+        whole.gaps = [gap for gap in every if gap.closed]
+        return whole
+
+    @property
+    def total(self) -> int:
+        """Steps of `work`."""
+        return len(self._asked) + sum(gap.steps for gap in self.gaps)
+
+    @property
+    def _asked(self) -> list[int]:
+        return sorted({prompt.frame_index for prompt in self.prompts})
+
+    def work(self) -> Iterator[int]:
+        """Compute; yields how many steps are done.
+
+        Raises:
+            PromptError: a prompt does not fit its picture.
+            InputError: the results are not those of this video.
+            VideoError: a frame cannot be read, or not out of order.
+        """
+        done = 0
+        for index in self._asked:
+            self._answer(index)
+            done += 1
+            yield done
+        for gap in self.gaps:
+            ends = (gap.first, gap.last)
+            passes: list[list[tuple[int, dict[int, Answer]]]] = []
+            for near, far in (ends, ends[::-1]) if gap.closed else (ends,):
+                passes.append([])
+                for answers in self._pass(gap, near, far):
+                    passes[-1].append(answers)
+                    done += 1
+                    yield done
+            self._merge(gap, [dict(one) for one in passes])
+
+    def changed(self) -> Iterator[FrameResult]:
+        """The frames that are not as they were, in order; those with a new prompt always are."""
+        for index in sorted(self._changes):
+            result = self.now(index)
+            if index in self._asked or not _same(result, self.before[index]):
+                yield result
+
+    def now(self, index: int) -> FrameResult:
+        """The result of a frame as far as it is computed; KeyError where there was none."""
+        before = self.before[index]
+        return unpacked(self._changes[index], before) if index in self._changes else before
+
+    def _answer(self, index: int) -> None:
+        """Answer the new prompts of one frame; they correct what is there."""
+        frame = self._frame(index)
+        before = self.now(index)
+        here = [prompt for prompt in self.prompts if prompt.frame_index == index]
+        asked = merge_prompts(here, frame, known=[mask.object_id for mask in before.masks])
+        given = [Mask(i, prompt.mask) for i, prompt in asked.items() if prompt.mask is not None]
+        if len(given) == len(asked):
+            result = FrameResult(index, None, frame.size_hw, tuple(given))
+        else:
+            settled_before = [
+                *self.anchors,
+                *((p.frame_index, p.object_id) for p in self.prompts if p.frame_index < index),
+            ]
+            state = self._seen_at(index, neighbours(settled_before, index, asked))
+            number = _after(state)
+            numbered = [replace(prompt, frame_index=number) for prompt in asked.values()]
+            result = _last(self.tracker.step(state, replace(frame, index=number), numbered))
+        answers = {i: answer for i, answer in packed(result).items() if i in asked}
+        self._settle(index, answers, fixed=())
+
+    def _seen_at(self, index: int, others: Sequence[int]) -> TrackerState:
+        """The state of a tracker that has the masks of a frame just before it sees it again.
+
+        What objects look like it knows from other frames: here they may be wrong.
+        """
+        before = self.now(index)
+        ids = [mask.object_id for mask in before.masks]
+        state = self.tracker.start()
+        for number, other in enumerate(others):
+            state = self._shown(state, other, number)
+        place = self._shown(self.tracker.start(), index, len(others), ids)
+        objects = {i: replace(status, score=before[i].score) for i, status in place.objects.items()}
+        return replace(place, memory=state.memory, objects=objects)
+
+    def _begin(self, near: int, other: int | None) -> TrackerState:
+        """The state after the first frame of a pass, which remembers another frame as well."""
+        ids = [mask.object_id for mask in self.now(near).masks]
+        place = self._shown(self.tracker.start(), near, 1, ids)
+        if other is None:
+            return place
+        known = self._shown(self.tracker.start(), other, 0, ids)
+        return replace(place, memory=self._shown(known, near, 1, ids).memory)
+
+    def _shown(
+        self, state: TrackerState, index: int, number: int, ids: Collection[int] | None = None
+    ) -> TrackerState:
+        """The state after a frame whose masks are given; `number` stands for its index."""
+        frame = replace(self._frame(index), index=number)
+        prompts = [
+            Prompt(number, mask.object_id, mask=mask.pixels)
+            for mask in self.now(index).masks
+            if ids is None or mask.object_id in ids
+        ]
+        return self.tracker.step(state, frame, prompts)
+
+    def _pass(self, gap: Gap, near: int, far: int) -> Iterator[tuple[int, dict[int, Answer]]]:
+        """What the tracker says of the objects from `near`, left out, to `far`: (frame, answers).
+
+        Frames get numbers that grow, whatever the direction: no part of a tracker has to know.
+        """
+        state = self._begin(near, far if gap.closed else gap.also)
+        window = self.video.window(gap.first, gap.last + 1)
+        index = near
+        for frame in window if near < far else window.reversed():
+            if frame.index == near:
+                continue
+            index, number = frame.index, _after(state)
+            self._check(frame)
+            rivals = [] if index == far else self._rivals(gap, index, number)
+            state = self.tracker.step(state, replace(frame, index=number), rivals)
+            answers = packed(_last(state))
+            yield index, {i: answers.get(i, _NOT_FOUND) for i in gap.objects}
+        if index != far:
+            raise InputError(f"the video ends with frame {index}, the results go on to {far}")
+
+    def _rivals(self, gap: Gap, index: int, number: int) -> list[Prompt]:
+        """What the user said of other objects in a frame."""
+        others = self._anchored(index) - set(gap.objects)
+        if not others:
+            return []
+        masks = [mask for mask in self.now(index).masks if mask.object_id in others]
+        return [Prompt(number, mask.object_id, mask=mask.pixels) for mask in masks]
+
+    def _merge(self, gap: Gap, passes: Sequence[Mapping[int, Mapping[int, Answer]]]) -> None:
+        """Fuse the passes of a gap, and put the outcome in the place of what was there."""
+        first, last = packed(self.now(gap.first)), packed(self.now(gap.last))
+        frames = sorted(passes[0])
+        answers: dict[int, dict[int, Answer]] = {index: {} for index in frames}
+        for object_id in gap.objects:
+            one = [passes[0][index][object_id] for index in frames]
+            if gap.closed:
+                other = [passes[1][index][object_id] for index in sorted(passes[1])]
+                ends = first.get(object_id, _NOT_FOUND), last.get(object_id, _NOT_FOUND)
+                one = fuse([ends[0], *one], [*other, ends[1]])[1:]
+            for index, answer in zip(frames, one, strict=True):
+                answers[index][object_id] = answer
+        for index in frames[:-1] if gap.closed else frames:
+            self._settle(index, separated(answers[index]), self._anchored(index))
+
+    def _anchored(self, index: int) -> set[int]:
+        """The objects that the user answered in a frame, before or now."""
+        now = {prompt.object_id for prompt in self.prompts if prompt.frame_index == index}
+        return {i for frame, i in self.anchors if frame == index} | now
+
+    def _settle(self, index: int, answers: Mapping[int, Answer], fixed: Collection[int]) -> None:
+        if _shares_pixels(self.tracker.selection):
+            self._changes[index] = {**packed(self.now(index)), **answers}
+        else:
+            self._changes[index] = settled(self.now(index), answers, fixed)
+
+    def _frame(self, index: int) -> Frame:
+        frame = self.video.frame(index)
+        self._check(frame)
+        return frame
+
+    def _check(self, frame: Frame) -> None:
+        """InputError unless the results speak of this frame."""
+        if frame.index not in self.before:
+            raise InputError(f"frame {frame.index} of the video has no result; track it first")
+        size_hw = self.before[frame.index].size_hw
+        if frame.size_hw != size_hw:
+            raise InputError(
+                f"frame {frame.index} is {frame.size_hw} (H, W), its result {size_hw}; "
+                "give the video that was tracked"
+            )
+
+
+def _after(state: TrackerState) -> int:
+    """The number of the next frame."""
+    return _last(state).index + 1
+
+
+def _last(state: TrackerState) -> FrameResult:
+    assert state.last is not None  # a step leaves an answer
+    return state.last
+
+
+def _shares_pixels(selection: Selection) -> bool:
+    """Whether a selection lets masks overlap: tried, since any object with its methods will do."""
+    everywhere = np.ones((1, 1), bool)
+    other = Choice(2, np.ones((1, 1), np.float32), 1.0)
+    masks = selection.masks([other], {1: everywhere}, (1, 1))
+    return all(mask.pixels.all() for mask in masks)
+
+
+def _same(one: FrameResult, other: FrameResult) -> bool:
+    """Whether two results of a frame say the same."""
+    masks = {mask.object_id: mask for mask in other.masks}
+    return (
+        one.missing == other.missing
+        and [mask.object_id for mask in one.masks] == sorted(masks)
+        and all(
+            (mask.score, mask.state) == (masks[mask.object_id].score, masks[mask.object_id].state)
+            and np.array_equal(mask.pixels, masks[mask.object_id].pixels)
+            for mask in one.masks
+        )
+    )
