@@ -56,7 +56,12 @@ def read_depth(path: Path, metres_per_unit: float, metres_per_float: float = 1.0
     stored = _raw_depth(path)
     if stored.ndim == 3 and stored.shape[2] == 1:
         stored = stored[..., 0]
-    if stored.ndim != 2 or stored.dtype.kind not in "uif" or stored.dtype.itemsize < 2:
+    if (
+        stored.ndim != 2
+        or not stored.size
+        or stored.dtype.kind not in "uif"
+        or stored.dtype.itemsize < 2
+    ):
         raise SceneError(
             f"{path}: depth must be one channel of 16-bit whole numbers or of floats, got "
             f"{stored.shape} {stored.dtype}"
@@ -85,7 +90,7 @@ def read_labels(path: Path) -> LabelArray:
     try:
         size, depth, colour = png.header(data)
         _check_size(path, size)
-        stored = png.samples(data)
+        stored: npt.NDArray[Any] = png.samples(data)
     except png.BadPng as error:
         raise SceneError(f"{path}: {error}; save masks as palette or grey PNGs of ids") from error
     if stored.ndim == 3:

@@ -236,6 +236,9 @@ def test_pictures_that_claim_more_than_there_is(tmp_path, shown):
     said = b"{'descr': '<f4', 'fortran_order': False, 'shape': (65536, 65536), }"
     array.write_bytes((b"\x93NUMPY\x01\x00v\x00" + said).ljust(127) + b"\n" + b"\0" * 64)
     refused(folder, "0.npy", "cut short")
+    for shape in ((0, 80), (60, 0), (60,), (60, 80, 2)):
+        np.save(array, np.ones(shape, np.float32))
+        refused(folder, "0.npy: depth must be one channel")
     np.save(array, np.array([{}], object), allow_pickle=True)
     refused(folder, "0.npy")
 
