@@ -102,8 +102,9 @@ def read_labels(path: Path) -> LabelArray:
         stored = stored[..., 0]
     white = 2**depth - 1
     if colour != png.PALETTE and depth > 1 and set(np.unique(stored).tolist()) == {0, white}:
-        return np.equal(stored, white).astype(np.int32)
-    return stored.astype(np.int32)
+        stored = np.equal(stored, white)
+    labels: LabelArray = stored.astype(np.int32)
+    return labels
 
 
 def _raw_depth(path: Path) -> npt.NDArray[Any]:
