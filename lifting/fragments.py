@@ -33,8 +33,8 @@ def well_seen(
 
     Noise in depth spreads a surface over a shell that is thin where the surface is not. So a voxel
     stays where the cloud is about as dense as anywhere near; density is the weight of a voxel and
-    its 26 neighbours, and is compared with the best within two voxels. Where views are many, it and
-    its neighbours must have been seen often enough besides.
+    its 26 neighbours, and is compared with the best that is two steps between neighbours away.
+    Where views are many, it and its neighbours must have been seen often enough besides.
 
     Args:
         keys: (V,) voxels in order.
@@ -42,29 +42,23 @@ def well_seen(
         views: (V,) in how many views.
         settings: the shares.
     """
-    pairs = list(_pairs(keys))
-    density = _around(weights, pairs)
+    columns = np.stack([weights, np.ones_like(weights), views.astype(np.float32)], axis=1)
+    around = columns.copy()
+    for one, other in _pairs(keys):  # each row stands at most once in `one` and once in `other`
+        around[one] += columns[other]
+        around[other] += columns[one]
+    density, count, seen = around.T
     best = density
     for _ in range(2):
         near = best.copy()
-        for one, other in pairs:  # each row stands at most once in `one` and once in `other`
+        for one, other in _pairs(keys):
             near[one] = np.maximum(near[one], best[other])
             near[other] = np.maximum(near[other], best[one])
         best = near
     kept: BoolArray = density >= settings.least_support * best
     if settings.least_views > 1:
-        count = _around(np.ones(len(keys), np.float32), pairs)
-        kept &= _around(views.astype(np.float32), pairs) >= settings.least_views * count
+        kept &= seen >= settings.least_views * count
     return kept
-
-
-def _around(values: FloatArray, pairs: list[Pair]) -> FloatArray:
-    """Each voxel's value and those of its neighbours, added."""
-    sums = values.copy()
-    for one, other in pairs:
-        sums[one] += values[other]
-        sums[other] += values[one]
-    return sums
 
 
 def pieces(keys: KeyArray, labels: LabelArray) -> npt.NDArray[np.intp]:

@@ -19,6 +19,8 @@ class Settings:
         farthest_m: depth beyond it is not used, metres.
         edge_px: votes count fully from so far inside a mask, in pixels of a picture 640 wide;
             nearer to the edge they count less, as masks end some pixels off.
+        smoothing: depth is averaged with that of the four pixels around it where theirs differs by
+            less than this share; against the noise of single pixels. 0 takes depth as it is.
         least_cosine: surfaces seen at a flatter angle than this are not used: at jumps of the
             depth sensors invent points between the surfaces.
         near_m: votes from farther away count less, with the square of the distance: sensors'
@@ -29,7 +31,7 @@ class Settings:
         unlabelled: what a pixel without an object says: "background" votes against every object,
             as it should where each object is in the masks; "unknown" says nothing.
         least_support: a voxel is noise where the cloud around it has less than this share of the
-            best density within two voxels; 0 keeps all.
+            best density two steps away; 0 keeps all.
         least_fragment: a piece of an object smaller than this share of its largest piece gets the
             next best label; 0 keeps all.
         least_floater: pieces of the cloud with fewer voxels than this, touching nothing, are
@@ -42,6 +44,7 @@ class Settings:
     stride: int = 0
     farthest_m: float = 8.0
     edge_px: float = 8.0
+    smoothing: float = 0.03
     least_cosine: float = 0.1
     near_m: float = 2.0
     depth_tolerance_m: float = 0.03
@@ -63,6 +66,7 @@ class Settings:
                 f'unlabelled must be "background" or "unknown", got {self.unlabelled!r}'
             )
         shares = {
+            "smoothing": self.smoothing,
             "least_cosine": self.least_cosine,
             "least_support": self.least_support,
             "least_fragment": self.least_fragment,

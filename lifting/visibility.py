@@ -88,8 +88,9 @@ def seen_by_depth(view: View, settings: Settings) -> Samples:
             f"{view} has no depth to make points of; give depth, or a cloud whose points it labels"
         )
     step = settings.stride or _stride(view, view.depth, settings)
-    every = (slice(step // 2, None, step), slice(step // 2, None, step))
-    depth, rays = view.depth[every], cameras.pixel_rays(view.camera)[every]
+    start = step // 2
+    rays = cameras.pixel_rays(view.camera)[start::step, start::step]
+    depth = smoothed(view.depth, step, settings.smoothing)
     focal = view.camera.focal_xy
     cosines = cosines_of(depth, rays, (step / focal[0], step / focal[1]))
     used = (depth > 0) & (depth < settings.farthest_m) & (cosines > settings.least_cosine)
@@ -112,6 +113,37 @@ def _stride(view: View, depth: FloatArray, settings: Settings) -> int:
         return 1
     pixel_m = float(np.median(coarse)) / min(view.camera.focal_xy)
     return int(np.clip(_FILL * settings.voxel_m / pixel_m, 1, _MOST_STRIDE))
+
+
+def smoothed(depth: FloatArray, step: int, share: float) -> FloatArray:
+    """Depth at every `step`-th pixel, the mean of the pixel and its neighbours on one surface.
+
+    Args:
+        depth: (H, W) metres, 0 for none.
+        step: from `step // 2` on.
+        share: of the depth; neighbours that differ by less belong to the same surface.
+
+    Returns:
+        (h, w) float32.
+    """
+    start = step // 2
+    centre = depth[start::step, start::step]
+    if not share:
+        return centre
+    height, width = centre.shape
+    padded = np.zeros((depth.shape[0] + 2, depth.shape[1] + 2), np.float32)
+    padded[1:-1, 1:-1] = depth
+    limit = np.float32(share) * centre
+    change, count = np.zeros_like(centre), np.ones_like(centre)
+    for down, right in ((0, 1), (1, 0), (1, 2), (2, 1)):
+        near = padded[start + down :: step, start + right :: step][:height, :width] - centre
+        same = np.abs(near) < limit
+        near *= same
+        change += near
+        count += same
+    change /= count
+    change += centre
+    return change
 
 
 def _nearness(depth: FloatArray, settings: Settings) -> FloatArray:
