@@ -14,6 +14,8 @@ Points are (N, 2) and boxes (4,) or (N, 4), float32, pixels; sizes are (H, W).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,57 @@ from propagate.errors import InputError
 from propagate.types import BoolArray, FloatArray
 
 Size = tuple[int, int]
+Part = tuple[float, float, float, float]
+"""A part of a picture as shares of its sides: x0, y0, x1, y1 in 0..1."""
+WHOLE: Part = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture, in whole pixels, end-exclusive; `image[window.slices]` is that part.
+
+    Attributes:
+        x0, y0, x1, y1: 0 <= x0 < x1 <= W, 0 <= y0 < y1 <= H.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @staticmethod
+    def whole(size_hw: Size) -> Window:
+        """All of a picture."""
+        return Window(0, 0, size_hw[1], size_hw[0])
+
+    @property
+    def size_hw(self) -> Size:
+        """(H, W) of the part."""
+        return self.y1 - self.y0, self.x1 - self.x0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the part."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def part(self, size_hw: Size) -> Part:
+        """The same as shares of a picture's sides, x0, y0, x1, y1."""
+        height, width = size_hw
+        return self.x0 / width, self.y0 / height, self.x1 / width, self.y1 / height
+
+    def points(self, points_xy: npt.ArrayLike) -> FloatArray:
+        """Points (..., 2) of the picture as points of the part."""
+        return np.asarray(points_xy, np.float32) - np.array([self.x0, self.y0], np.float32)
+
+    def box(self, box: npt.ArrayLike) -> FloatArray:
+        """Boxes (..., 4) of the picture as boxes of the part; they may reach out of it."""
+        corner = np.array([self.x0, self.y0, self.x0, self.y0], np.float32)
+        return np.asarray(box, np.float32) - corner
+
+    def holds(self, box: npt.ArrayLike) -> bool:
+        """Whether a box (4,) of the picture lies in the part."""
+        x0, y0, x1, y1 = np.asarray(box, np.float64)
+        return bool(x0 >= self.x0 and y0 >= self.y0 and x1 <= self.x1 and y1 <= self.y1)
 
 
 def scale_points(points_xy: npt.ArrayLike, from_hw: Size, to_hw: Size) -> FloatArray:

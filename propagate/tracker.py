@@ -11,6 +11,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from propagate import plugins
+from propagate.coords import Window
+from propagate.framing import Config as FramingConfig
+from propagate.framing import (
+    Framing,
+    boxes_sought,
+    map_in,
+    mask_in_picture,
+    prompt_in,
+    with_answers,
+)
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
@@ -20,6 +30,7 @@ from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
 from propagate.types import (
     Candidates,
+    Embedding,
     FloatArray,
     Frame,
     FrameResult,
@@ -39,6 +50,7 @@ class Config:
     memory: dict[str, Any] = field(default_factory=lambda: {"name": "appearance"})
     prompting: PromptingConfig = field(default_factory=PromptingConfig)
     selection: SelectionConfig = field(default_factory=SelectionConfig)
+    framing: FramingConfig = field(default_factory=FramingConfig)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class TrackerState:
         objects: id → status, in order of id.
         last: the last answer, or None before the first frame.
         anchors: (frame index, object id) that the user answered.
+        window: the part of the last picture that was looked at.
     """
 
     motion: Any
@@ -70,17 +83,19 @@ class TrackerState:
     objects: Mapping[int, ObjectStatus] = field(default_factory=dict)
     last: FrameResult | None = None
     anchors: tuple[tuple[int, int], ...] = ()
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Segmenter, motion, memory, prompting, selection: any object with the same methods will do."""
+    """Segmenter, motion, memory, prompting …: any object with the same methods will do."""
 
     segmenter: Segmenter
     motion: Motion
     memory: Memory
     prompting: Prompting = field(default_factory=lambda: Prompting(PromptingConfig()))
     selection: Selection = field(default_factory=lambda: Selection(SelectionConfig()))
+    framing: Framing = field(default_factory=lambda: Framing(FramingConfig()))
 
     def start(self) -> TrackerState:
         """The state before the first frame."""
@@ -104,23 +119,50 @@ class Tracker:
         if not state.objects and not asked:
             return replace(state, last=_nothing(frame))
         guesses = self.motion.guess(state.motion, frame)  # where now?
-        embedding = self.segmenter.encode(frame.image)  # once a frame, all objects share it
-        recalls = self.memory.recall(state.memory, embedding)  # what looks like it?
-        questions = self._questions(state, frame, asked, guesses, recalls)
-        candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
-        result = self._answer(state, frame, asked, candidates, _Beliefs(guesses, recalls))
+        sure = {
+            i: g for i, g in guesses.items() if i in state.objects and not state.objects[i].missing
+        }
+        boxes = boxes_sought({*state.objects, *asked}, asked, sure)
+        window = self.framing.window(frame.size_hw, boxes, state.window)
+        look = self._look(state, frame, asked, guesses, window)
+        closer = self.framing.closer(window, asked, look.result)
+        if closer is not None:
+            look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
+        result = look.result
+        part = look.window.part(frame.size_hw)
         return TrackerState(
             motion=self.motion.update(state.motion, frame, result),
-            memory=self.memory.update(state.memory, embedding, result, tuple(asked)),
+            memory=self.memory.update(state.memory, look.embedding, result, tuple(asked), part),
             objects=_statuses(state.objects, result),
             last=result,
             anchors=(*state.anchors, *((frame.index, object_id) for object_id in asked)),
+            window=look.window,
         )
 
     def drop(self, state: TrackerState, object_ids: Iterable[int]) -> TrackerState:
         """The state without some objects; they are forgotten with the next step."""
         gone = set(object_ids)
         return replace(state, objects={i: s for i, s in state.objects.items() if i not in gone})
+
+    def _look(
+        self,
+        state: TrackerState,
+        frame: Frame,
+        asked: Mapping[int, Prompt],
+        guesses: Mapping[int, Guess],
+        window: Window,
+    ) -> _Look:
+        """Answer all questions from one part of the picture."""
+        embedding = self.segmenter.encode(frame.image[window.slices])  # all objects share it
+        part = window.part(frame.size_hw)
+        recalls = self.memory.recall(state.memory, embedding, part)  # what looks like it?
+        questions = [
+            prompt_in(window, question, frame.size_hw)
+            for question in self._questions(state, frame, asked, guesses, recalls)
+        ]
+        candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
+        beliefs = _Beliefs(guesses, recalls, window)
+        return _Look(window, embedding, self._answer(state, frame, asked, candidates, beliefs))
 
     def _questions(
         self,
@@ -162,7 +204,7 @@ class Tracker:
             if object_id in asked:
                 seen.append(self.selection.choose(answers, None))
                 continue
-            choice = self.selection.choose(answers, beliefs.expected(object_id))
+            choice = self.selection.choose(answers, beliefs.expected(object_id, frame.size_hw))
             frames_missing = state.objects[object_id].missing
             if self.selection.is_seen(choice, was_missing=frames_missing > 0):
                 seen.append(choice)
@@ -172,7 +214,14 @@ class Tracker:
                     choice, frames_missing, guess, recall, frame.size_hw
                 )
         given = {i: prompt.mask for i, prompt in asked.items() if prompt.mask is not None}
-        masks = self.selection.masks(seen, given, frame.size_hw)
+        window = beliefs.window
+        shown = {object_id: mask[window.slices] for object_id, mask in given.items()}
+        masks = [
+            mask_in_picture(mask, window, frame.size_hw)
+            if mask.object_id not in given
+            else replace(mask, pixels=given[mask.object_id])
+            for mask in self.selection.masks(seen, shown, window.size_hw)
+        ]
         for mask in masks:
             if not mask.pixels.any():
                 missing[mask.object_id] = Missing(
@@ -190,18 +239,30 @@ class Tracker:
 
 @dataclass(frozen=True)
 class _Beliefs:
-    """Guesses and recalls of a frame."""
+    """Guesses and recalls of a frame, and the part of it that is looked at."""
 
     guesses: Mapping[int, Guess]
     recalls: Mapping[int, Recall]
+    window: Window
 
-    def expected(self, object_id: int) -> FloatArray | None:
-        """A soft map of where the object should be: what the memory reads, else the guess."""
+    def expected(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
+        """A soft map of the window, where the object is: what the memory reads, else the guess."""
         recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
         if recall is not None:
             place: FloatArray = recall.maps[1]
             return place
-        return None if guess is None else guess.prior
+        if guess is None or guess.prior is None:
+            return None
+        return map_in(self.window, guess.prior, size_hw)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What a part of the picture gave."""
+
+    window: Window
+    embedding: Embedding
+    result: FrameResult
 
 
 def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:
@@ -229,6 +290,7 @@ def build(config: Config) -> Tracker:
         memory=_part("propagate.memory", config.memory),
         prompting=Prompting(config.prompting),
         selection=Selection(config.selection),
+        framing=Framing(config.framing),
     )
 
 

@@ -18,7 +18,7 @@ VALUES = {"errors", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
-TRACKER = FLOOR | PROTOCOLS | {"prompting", "selection", "tracker"}
+TRACKER = FLOOR | PROTOCOLS | {"framing", "prompting", "selection", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text"}
 ALL |= {"anchors", "fusion", "corrections", "review"}
@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "fusion": PURE,
     "review": PURE | {"anchors"},
     "corrections": TRACKER | {"anchors", "fusion", "videos"},
+    "framing": PURE,
     "prompting": FLOOR | PROTOCOLS,
     "selection": FLOOR | PROTOCOLS,
     "tracker": TRACKER,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Protocol
 
+from propagate.coords import WHOLE, Part
 from propagate.types import Embedding, FrameResult, Recall
 
 
@@ -18,12 +19,23 @@ class Memory(Protocol):
         """The state before the first frame; picklable, replaced and never edited."""
         ...
 
-    def recall(self, state: Any, embedding: Embedding) -> dict[int, Recall]:
-        """Object id → Recall for each object the state knows."""
+    def recall(self, state: Any, embedding: Embedding, part: Part = WHOLE) -> dict[int, Recall]:
+        """Object id → Recall for each object the state knows.
+
+        The embedding shows a part of the picture, and so do the recalled maps.
+        """
         ...
 
     def update(
-        self, state: Any, embedding: Embedding, result: FrameResult, anchors: Collection[int]
+        self,
+        state: Any,
+        embedding: Embedding,
+        result: FrameResult,
+        anchors: Collection[int],
+        part: Part = WHOLE,
     ) -> Any:
-        """The state after a frame; objects in `anchors` were given by the user here."""
+        """The state after a frame; objects in `anchors` were given by the user here.
+
+        The embedding shows a part of the picture, the result speaks of all of it.
+        """
         ...

@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from propagate.coords import WHOLE, Part
+
 LOCAL_SIGMA = 4.0  # cells at stride 16: how far a cell may move from one frame to the next
 
 
@@ -45,15 +47,33 @@ def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:
     return (inside / seen.clamp(min=1e-20)).mT
 
 
-def locality(grid_hw: tuple[int, int], sigma: float = LOCAL_SIGMA) -> Tensor:
-    """(h*w, h*w) factors 0..1 that let a cell attend only to cells around its own place."""
+def locality(
+    grid_hw: tuple[int, int], sigma: float = LOCAL_SIGMA, here: Part = WHOLE, there: Part = WHOLE
+) -> Tensor:
+    """(h*w, h*w) factors 0..1 that let a cell attend only to cells around its own place.
+
+    Args:
+        grid_hw: cells of both frames.
+        sigma: cells of the frame that attends.
+        here: the part of the picture that the attending frame's cells cover.
+        there: the same of the frame that is attended to.
+    """
     height, width = grid_hw
-    x, y = torch.arange(width).float(), torch.arange(height).float()
-    across = torch.exp(-(x[:, None] - x).square() / (2 * sigma**2))
-    down = torch.exp(-(y[:, None] - y).square() / (2 * sigma**2))
+    across = _closeness(width, sigma, (here[0], here[2]), (there[0], there[2]))
+    down = _closeness(height, sigma, (here[1], here[3]), (there[1], there[3]))
     return torch.kron(down, across)
 
 
+def _closeness(
+    cells: int, sigma: float, here: tuple[float, float], there: tuple[float, float]
+) -> Tensor:
+    """(cells, cells) factors along one axis; spans are shares of the picture's side."""
+    own = torch.arange(cells) + 0.5
+    scale = (there[1] - there[0]) / (here[1] - here[0])
+    others = own * scale + (there[0] - here[0]) / (here[1] - here[0]) * cells
+    return torch.exp(-(own[:, None] - others).square() / (2 * sigma**2))
+
+
 def familiarity(best: Tensor, temperature: float) -> Tensor:
-    """Best logits (…, Q) of unit keys scaled by `temperature` → 0..1, 1 where the match is exact."""
+    """Best logits (…, Q) of unit keys times `temperature` → 0..1, 1 where the match is exact."""
     return torch.exp(0.25 * (best - temperature)).clamp(0, 1)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from propagate.coords import WHOLE, Part
 from propagate.masks import box_of, cell_cover
 from propagate.memory._attention import familiarity, locality
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
@@ -53,12 +54,14 @@ class Remembered:
         keys: (h*w, C) float32.
         covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
         anchors: ids that the user answered in this frame.
+        part: of the picture that the cells cover.
     """
 
     index: int
     keys: Tensor
     covers: Mapping[int, Tensor]
     anchors: frozenset[int] = frozenset()
+    part: Part = WHOLE
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,9 @@ class Appearance:
         return MemoryState()
 
     @torch.inference_mode()
-    def recall(self, state: MemoryState, embedding: Embedding) -> dict[int, Recall]:
+    def recall(
+        self, state: MemoryState, embedding: Embedding, part: Part = WHOLE
+    ) -> dict[int, Recall]:
         """See `Memory.recall`."""
         grid_hw = _grid(embedding)
         if state.last is None or grid_hw != state.grid_hw:
@@ -110,7 +115,8 @@ class Appearance:
         anchors = totals[:, 0::4] / totals[:, 1::4]
         recent = totals[:, 2::4] / totals[:, 3::4]
         cells = len(query)
-        close = weights[:, -cells:] * locality(grid_hw, self._config.sigma).to(query)
+        places = locality(grid_hw, self._config.sigma, part, state.last.part)
+        close = weights[:, -cells:] * places.to(query)
         near = _nearby(close, state.last, state.ids, recent)
         known = familiar[:, None].expand_as(recent)
         maps = torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
@@ -127,17 +133,19 @@ class Appearance:
         embedding: Embedding,
         result: FrameResult,
         anchors: Collection[int],
+        part: Part = WHOLE,
     ) -> MemoryState:
         """See `Memory.update`."""
         grid_hw = _grid(embedding)
         if grid_hw != state.grid_hw:
             state = MemoryState(grid_hw=grid_hw)
-        covers = {mask.object_id: _cover(mask, grid_hw) for mask in result.masks}
+        covers = {mask.object_id: _cover(mask, grid_hw, part) for mask in result.masks}
         now = Remembered(
             result.index,
             _cells(embedding),
             {i: torch.from_numpy(cover).to(embedding.keys.device) for i, cover in covers.items()},
             frozenset(anchors) & frozenset(covers),
+            part,
         )
         ids = tuple(sorted({*covers, *result.missing}))
         areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
@@ -174,12 +182,15 @@ def _cells(embedding: Embedding) -> Tensor:
     return cells
 
 
-def _cover(mask: Mask, grid_hw: tuple[int, int]) -> FloatArray:
-    """(h*w,) float32: how far a mask covers each cell."""
-    box = box_of(mask.pixels)
+def _cover(mask: Mask, grid_hw: tuple[int, int], part: Part) -> FloatArray:
+    """(h*w,) float32: how far a mask covers each cell of a part of the picture."""
+    height, width = mask.pixels.shape
+    x0, y0, x1, y1 = np.rint(np.array(part) * [width, height, width, height]).astype(int)
+    pixels = mask.pixels[y0:y1, x0:x1]
+    box = box_of(pixels)
     if box is None:
         return np.zeros(grid_hw[0] * grid_hw[1], np.float32)
-    return cell_cover(mask.pixels, box, grid_hw).ravel()
+    return cell_cover(pixels, box, grid_hw).ravel()
 
 
 def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -> Tensor:

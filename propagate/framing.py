@@ -1,0 +1,225 @@
+"""Which part of a picture is looked at: all of it, or a window around what is followed.
+
+A network sees few pixels. Where the objects are small, a window shows them larger, at much the
+same size in every frame, however far away they are; it costs no more time than the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from propagate import coords
+from propagate.coords import Size, Window
+from propagate.masks import box_of
+from propagate.types import Evidence, FloatArray, FrameResult, Guess, Mask, Prompt
+
+_STEP = 0.75  # a window is this much smaller than the next larger one
+_ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
+
+
+@dataclass(frozen=True)
+class Config:
+    """How close to look.
+
+    Attributes:
+        margin: room on each side of an object, in its own sizes; less shows it larger, more still
+            holds it when it moves fast.
+        closest: smallest window, as a share of the picture's sides; 1 always shows all of it.
+    """
+
+    margin: float = 0.3
+    closest: float = 0.25
+
+
+class Framing:
+    """Chooses windows of the picture's shape; has no state."""
+
+    def __init__(self, config: Config) -> None:
+        """Hold the settings."""
+        self._config = config
+
+    def window(
+        self, size_hw: Size, boxes: Sequence[FloatArray], before: Window | None = None
+    ) -> Window:
+        """The smallest window that holds boxes with room around them.
+
+        Args:
+            size_hw: (H, W) of the picture.
+            boxes: (4,) each, pixels, of everything looked for; none shows the whole picture.
+            before: the window of the last frame: it stays while it fits, so that nothing flickers.
+        """
+        if not boxes or self._config.closest >= 1:
+            return Window.whole(size_hw)
+        tight, roomy = (self._needed(boxes, size_hw, part) for part in (0.5, 1.0))
+        if before is not None and before.holds(tight):
+            share = (before.y1 - before.y0) / size_hw[0]
+            if self._share(roomy, size_hw) > share * _STEP**2:
+                return before
+        return _around(roomy, size_hw, self._share(roomy, size_hw))
+
+    def closer(
+        self, window: Window, asked: Mapping[int, Prompt], result: FrameResult
+    ) -> Window | None:
+        """A much smaller window around what clicks alone have found, or None.
+
+        What a click belongs to is seen from afar, the edge of that from near.
+
+        Args:
+            window: from where `result` was seen.
+            asked: id → the user's prompt.
+            result: the answers.
+        """
+        vague = [prompt for prompt in asked.values() if _is_vague(prompt)]
+        if not vague or result.missing:
+            return None
+        boxes = [box_of(mask.pixels) for mask in result.masks]
+        boxes += [extent_of(prompt) for prompt in vague]
+        found = [box for box in boxes if box is not None]
+        near = self.window(result.size_hw, found)
+        return near if near.size_hw[0] < 0.8 * window.size_hw[0] else None
+
+    def _needed(self, boxes: Sequence[FloatArray], size_hw: Size, part: float) -> FloatArray:
+        """What must be in sight: (4,), within the picture, with a part of the margin."""
+        grown = []
+        for box in boxes:
+            size = box[2:] - box[:2]
+            room = part * self._config.margin * np.maximum(size, size.max() / 2)
+            grown.append(np.concatenate([box[:2] - room, box[2:] + room]))
+        low = np.maximum(np.min([one[:2] for one in grown], 0), 0)
+        high = np.minimum(np.max([one[2:] for one in grown], 0), size_hw[::-1])
+        return np.concatenate([low, high]).astype(np.float32)
+
+    def _share(self, needed: FloatArray, size_hw: Size) -> float:
+        """The window's side as a share of the picture's: 1, 0.75, 0.56, ... as fits."""
+        share = float(np.max((needed[2:] - needed[:2]) / size_hw[::-1]))
+        steps = np.floor(np.log(max(share, self._config.closest)) / np.log(_STEP) + 1e-6)
+        return float(_STEP ** max(steps, 0))
+
+
+def _around(needed: FloatArray, size_hw: Size, share: float) -> Window:
+    """A window of a share of the picture, centred on what is needed, inside the picture."""
+    height, width = (max(1, round(side * share)) for side in size_hw)
+    centre_x, centre_y = (needed[:2] + needed[2:]) / 2
+    x0 = int(np.clip(round(float(centre_x) - width / 2), 0, size_hw[1] - width))
+    y0 = int(np.clip(round(float(centre_y) - height / 2), 0, size_hw[0] - height))
+    return Window(x0, y0, x0 + width, y0 + height)
+
+
+def boxes_sought(
+    ids: Iterable[int], asked: Mapping[int, Prompt], guesses: Mapping[int, Guess]
+) -> list[FloatArray]:
+    """Boxes (4,) around all that has to be seen; none where something may be anywhere.
+
+    Args:
+        ids: of all objects.
+        asked: id → the user's prompt in this frame.
+        guesses: id → where an object that was seen in the last frame is now.
+    """
+    boxes: list[FloatArray] = []
+    for object_id in ids:
+        prompt, guess = asked.get(object_id), guesses.get(object_id)
+        box = None if guess is None else guess.box
+        if box is None and (prompt is None or _is_vague(prompt)):
+            return []
+        extent = None if prompt is None else extent_of(prompt)
+        boxes += [one for one in (box, extent) if one is not None]
+    return boxes
+
+
+def prompt_in(window: Window, prompt: Prompt, size_hw: Size) -> Prompt:
+    """A prompt about a picture of `size_hw` as one about a window of it.
+
+    Points outside the window are left out; recalled maps are of the window already.
+    """
+    points, labels = _points_in(window, prompt.points_xy, prompt.labels)
+    return replace(
+        prompt,
+        points_xy=points,
+        labels=labels,
+        box=None if prompt.box is None else window.box(prompt.box),
+        mask=None if prompt.mask is None else prompt.mask[window.slices],
+        evidence=None
+        if prompt.evidence is None
+        else _evidence_in(window, prompt.evidence, size_hw),
+    )
+
+
+def map_in(window: Window, map_: FloatArray, size_hw: Size) -> FloatArray:
+    """The part of a map (h, w) of a picture of `size_hw` that a window shows, as (h, w)."""
+    height, width = map_.shape
+    x0, y0, x1, y1 = window.part(size_hw)
+    scale_x, scale_y = x1 - x0, y1 - y0
+    # OpenCV counts from the centre of the first cell.
+    matrix = np.array(
+        [
+            [scale_x, 0, x0 * width + scale_x / 2 - 0.5],
+            [0, scale_y, y0 * height + scale_y / 2 - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shown = cv2.warpAffine(
+        map_, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(shown, np.float32)
+
+
+def mask_in_picture(mask: Mask, window: Window, size_hw: Size) -> Mask:
+    """A mask of a window as one of the picture of `size_hw`."""
+    if window.size_hw == size_hw:
+        return mask
+    pixels = np.zeros(size_hw, bool)
+    pixels[window.slices] = mask.pixels
+    return replace(mask, pixels=pixels)
+
+
+def extent_of(prompt: Prompt) -> FloatArray | None:
+    """The box around everything that a prompt speaks of, or None."""
+    boxes = [] if prompt.box is None else [prompt.box]
+    if prompt.mask is not None and (box := box_of(prompt.mask)) is not None:
+        boxes.append(box)
+    if len(prompt.points_xy):
+        boxes.append(np.concatenate([prompt.points_xy.min(0), prompt.points_xy.max(0)]))
+    if not boxes:
+        return None
+    corners = np.stack(boxes)
+    extent = np.concatenate([corners[:, :2].min(0), corners[:, 2:].max(0)])
+    return np.asarray(extent, np.float32)
+
+
+def with_answers(asked: Mapping[int, Prompt], result: FrameResult) -> dict[int, Prompt]:
+    """Prompts of clicks alone, with the answers they got as rough masks."""
+    prompts = dict(asked)
+    for object_id, prompt in asked.items():
+        if _is_vague(prompt) and object_id in result:
+            pixels = result[object_id].pixels.astype(np.float32)
+            prior = cv2.resize(pixels, (320, 192), interpolation=cv2.INTER_AREA)
+            evidence = Evidence(prior=np.asarray(prior, np.float32), trust=_ANSWER_TRUST)
+            prompts[object_id] = replace(prompt, evidence=evidence)
+    return prompts
+
+
+def _is_vague(prompt: Prompt) -> bool:
+    """Whether there are clicks alone, which do not say how far an object reaches."""
+    return prompt.box is None and prompt.mask is None
+
+
+def _evidence_in(window: Window, evidence: Evidence, size_hw: Size) -> Evidence:
+    points, labels = _points_in(window, evidence.points_xy, evidence.labels)
+    return replace(
+        evidence,
+        prior=None if evidence.prior is None else map_in(window, evidence.prior, size_hw),
+        box=None if evidence.box is None else window.box(evidence.box),
+        points_xy=points,
+        labels=labels,
+    )
+
+
+def _points_in(window: Window, points_xy: FloatArray, labels: Any) -> tuple[FloatArray, Any]:
+    inside = coords.point_inside(window.points(points_xy), window.size_hw)
+    kept = None if labels is None else np.asarray(labels)[inside]
+    return window.points(points_xy)[inside], kept
