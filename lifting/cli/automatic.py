@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lifting
 import propagate
+from lifting.cli import INTERRUPTED
 from lifting.cli.checkpoint import describe_scene
 from lifting.cli.clicks import prompts_of
 from lifting.cli.everything import segment_views
@@ -18,13 +20,17 @@ from lifting.cli.outputs import write_results
 from lifting.cli.progress import say, warn
 from lifting.cli.running import Order, associated, given_cloud, settled
 from lifting.cli.settings import Chosen
-from lifting.cli.staging import stage_among
-from lifting.export import write_picture
+from lifting.export import stage_for, write_picture
 from lifting.formats import SceneViews
 from lifting.types import LabelledCloud
 from propagate.errors import ConfigError, InputError, SceneError
 from propagate.export import make_folder, write_whole
 from propagate.types import Prompt
+
+_KEPT = {
+    False: "the masks that were made are kept",
+    True: "masks are kept once the objects were followed to the end",
+}
 
 Network = tuple[str, Path | None, str | None]
 """Segmenter, its weights and the device, as written."""
@@ -32,8 +38,8 @@ Network = tuple[str, Path | None, str | None]
 
 def carry_out(
     order: Order, out: Path, points: Sequence[str], network: Network, *, resume: bool, quiet: bool
-) -> None:
-    """Segment and lift into a folder.
+) -> int:
+    """Segment and lift into a folder; the exit code.
 
     Everything that can be wrong with what the user gave is found before the folder is made.
 
@@ -48,13 +54,18 @@ def carry_out(
     part = _part(network, tracking=bool(prompts))
     begin(out, _request(views, prompts, network), resume=resume)
     files = MaskFiles(out, views)
-    if prompts:
-        found = _clicked(Following(files, prompts, part), (chosen, given), quiet=quiet)
-    else:
-        found = _everything(files, part, (chosen, given), quiet=quiet)
+    try:
+        if prompts:
+            found = _clicked(Following(files, prompts, part), (chosen, given), quiet=quiet)
+        else:
+            found = _everything(files, part, (chosen, given), quiet=quiet)
+    except KeyboardInterrupt:
+        print(f"lift: interrupted; {_KEPT[bool(prompts)]}; add --resume to go on", file=sys.stderr)
+        return INTERRUPTED
     write_results(out / "cloud.ply", found, out / "objects", quiet=quiet)
-    stage = stage_among(found, [shot.camera for shot in views.shots])
+    stage = stage_for(found, seen_from=[shot.camera for shot in views.shots])
     write_picture(out / "cloud.png", found, stage)
+    return 0
 
 
 def _everything(

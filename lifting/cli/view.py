@@ -77,7 +77,7 @@ def _of_scene(
     from lifting.cli.progress import bar, warn
     from lifting.cli.running import given_cloud
     from lifting.cli.settings import Chosen, in_units_of
-    from lifting.cli.staging import stage_among
+    from lifting.export import stage_for
     from lifting.lifter import Lifter
     from lifting.settings import Settings
 
@@ -97,7 +97,7 @@ def _of_scene(
                 state = lifter.update(state, replace(one, labels=np.zeros(one.size_hw, np.int32)))
                 advance(count)
         cloud = lifter.cloud(state)
-    return cloud, stage_among(cloud, [shot.camera for shot in views.shots])
+    return cloud, stage_for(cloud, seen_from=[shot.camera for shot in views.shots])
 
 
 def _has_display() -> bool:

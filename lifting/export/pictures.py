@@ -7,8 +7,8 @@ Edges are darkened where the depth jumps, so that shapes can be read without nor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ _WIDEST = 12  # pixels
 _LONE = 0.01  # metres, of points too few to have a gap
 _DOME = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1))
 _DARKER = 18.0
+_FOCAL = 1.6  # of the shorter side
+_CUT = 1.3  # radii before the middle: what is nearer to the camera stands in the way
 _FAR = np.iinfo(np.int64).max
 
 
@@ -51,13 +53,22 @@ class Stage:
     elevation: float = 28.0
     size_hw: tuple[int, int] = (720, 960)
 
-    def camera(self, turn: float = 0.0, finer: int = 1) -> Camera:
-        """The camera after a turn of so many degrees, its pictures `finer` times larger."""
+    @property
+    def distance(self) -> float:
+        """Metres from the camera to the middle."""
+        return 2.05 * _FOCAL * self.radius
+
+    def level_axes(self) -> DoubleArray:
+        """(2, 3) the level directions at 0 and 90 degrees of azimuth."""
         up = np.asarray(self.up, np.float64) / np.linalg.norm(self.up)
         side = np.eye(3)[int(np.argmin(np.abs(up)))]
         side = side - (side @ up) * up
         side /= np.linalg.norm(side)
-        flat = np.stack([side, np.cross(up, side)])
+        return np.stack([side, np.cross(up, side)])
+
+    def camera(self, turn: float = 0.0, finer: int = 1) -> Camera:
+        """The camera after a turn of so many degrees, its pictures `finer` times larger."""
+        up, flat = self.up / np.linalg.norm(self.up), self.level_axes()
         angle, high = np.radians(self.azimuth + turn), np.radians(np.clip(self.elevation, -85, 85))
         away = np.cos(high) * (np.cos(angle) * flat[0] + np.sin(angle) * flat[1])
         ahead = -(away + np.sin(high) * up)
@@ -66,32 +77,46 @@ class Stage:
         pose = np.eye(4)
         pose[:3, :3] = np.stack([right, np.cross(ahead, right), ahead], axis=1)
         height, width = (finer * side for side in self.size_hw)
-        focal = 1.6 * min(height, width)
-        pose[:3, 3] = self.middle - ahead * self.radius * 2.05 * focal / min(height, width)
+        focal = _FOCAL * min(height, width)
+        pose[:3, 3] = self.middle - ahead * self.distance
         K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
         return Camera(K, pose, (height, width))
 
 
 def stage_for(
     cloud: LabelledCloud,
-    up: npt.ArrayLike = (0, 0, 1),
+    up: npt.ArrayLike | None = None,
     *,
+    seen_from: Sequence[Camera] = (),
     size_hw: tuple[int, int] = (720, 960),
 ) -> Stage:
     """A stage that shows the cloud's objects, or all of it where it has none, but for outliers.
+
+    Args:
+        cloud: what to show.
+        up: (3,) which direction is up; by default as the cameras of `seen_from` say, or else +z.
+        seen_from: cameras that saw the cloud; the stage looks from their side.
+        size_hw: (H, W) pixels of the picture.
 
     Raises:
         SceneError: a cloud without a point, or no direction up.
     """
     if not len(cloud):
         raise SceneError("the cloud has no point to draw")
+    if up is None:
+        up = up_of(seen_from) if seen_from else (0, 0, 1)
     direction = np.asarray(up, np.float64)
     if direction.shape != (3,) or not np.linalg.norm(direction) > 0:
         raise SceneError(f"up must be a direction of three numbers, got {up!r}")
     points = cloud.points[cloud.labels > 0] if (cloud.labels > 0).any() else cloud.points
     low, high = np.quantile(points.astype(np.float64), [0.005, 0.995], axis=0)
     radius = max(float(np.linalg.norm(high - low)) / 2, 1e-3)
-    return Stage((low + high) / 2, radius, direction, size_hw=size_hw)
+    stage = Stage((low + high) / 2, radius, direction, size_hw=size_hw)
+    if not seen_from:
+        return stage
+    side, beside = stage.level_axes()
+    away = np.mean([camera.place for camera in seen_from], axis=0) - stage.middle
+    return replace(stage, azimuth=float(np.degrees(np.arctan2(away @ beside, away @ side))))
 
 
 def up_of(seen_from: Iterable[Camera]) -> DoubleArray:
@@ -124,7 +149,8 @@ def draw_cloud(cloud: LabelledCloud, stage: Stage | None = None, turn: float = 0
     stage = stage or stage_for(cloud)
     camera = stage.camera(turn, _FINER)
     gap = _gap(cloud.points)
-    depth, index = _splatted(cloud.points, camera, _WIDE * gap)
+    cut = max(stage.distance - _CUT * stage.radius, 0.0)
+    depth, index = _splatted(cloud.points, camera, _WIDE * gap, cut)
     image = np.empty((*camera.size_hw, 3), np.float32)
     image[:] = _PAPER
     drawn = index >= 0
@@ -204,8 +230,10 @@ def inks(cloud: LabelledCloud) -> FloatArray:
     return inks
 
 
-def _splatted(points: FloatArray, camera: Camera, size_m: float) -> tuple[FloatArray, LabelArray]:
-    """Points as discs of a radius in metres, the nearest in front.
+def _splatted(
+    points: FloatArray, camera: Camera, size_m: float, cut_m: float
+) -> tuple[FloatArray, LabelArray]:
+    """Points as discs of a radius in metres, the nearest in front; none nearer than `cut_m`.
 
     Returns:
         (H, W) depth, infinite where there is none; the row of the point seen there, -1 for none.
@@ -214,7 +242,7 @@ def _splatted(points: FloatArray, camera: Camera, size_m: float) -> tuple[FloatA
     pixels, away = cameras.project(camera, points)
     rim = 2 * _WIDEST + 1  # so that no disc leaves the buffer
     with np.errstate(invalid="ignore"):
-        inside = (pixels > -_WIDEST).all(axis=1) & (away > 1e-6)
+        inside = (pixels > -_WIDEST).all(axis=1) & (away > max(cut_m, 1e-6))
         inside &= (pixels < (width + _WIDEST, height + _WIDEST)).all(axis=1)
     rows = np.flatnonzero(inside)
     distance = away[rows].astype(np.float32)

@@ -116,6 +116,24 @@ def test_a_stage_shows_the_objects_whole():
     assert stage_for(room).radius > 5
 
 
+def test_a_stage_stands_where_the_cameras_stood_and_looks_through_what_is_in_the_way(stage):
+    thing, wall = slab(1, (0, 0, 0)), slab(0, (1.2, 0, 0), side=4.0)
+    K = [[100, 0, 50], [0, 100, 50], [0, 0, 1]]
+    for side in ((2.0, 0.5, 0), (-1.0, -2.0, 0)):
+        ahead = -np.array(side) / np.linalg.norm(side)
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([np.cross(ahead, [0, 0, 1]), [0, 0, -1], ahead], 1)
+        pose[:3, 3] = side
+        found = stage_for(both(thing, wall), seen_from=[Camera(K, pose, (100, 100))])
+        away = found.camera().place - found.middle
+        assert np.degrees(np.arctan2(away[1], away[0])) == pytest.approx(
+            np.degrees(np.arctan2(side[1], side[0])), abs=0.1
+        )
+        assert np.allclose(found.up, [0, 0, 1])
+    shown = draw_cloud(both(thing, wall), stage)
+    assert np.array_equal(shown[60, 80], draw_cloud(thing, stage)[60, 80])
+
+
 def test_up_is_where_people_hold_their_cameras():
     turned = np.eye(4)
     turned[:3, :3] = cv2.Rodrigues(np.array([0.2, 0, 0]))[0]
