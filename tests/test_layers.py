@@ -47,6 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": FLOOR | PROTOCOLS,
     "automatic": TRACKER | {"videos"},
     "onnx_export": FLOOR | {"segmenters", "export"},
+    "text": FLOOR | {"segmenters"},
     "api": ALL - {"cli"},
     "cli": ALL,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from propagate.cli.phrases import Phrase
 from propagate.cli.prompt_text import (
     Asked,
     parse_box,
@@ -28,19 +29,27 @@ Size = tuple[int, int]
 
 
 def gather(
-    points: Sequence[str], boxes: Sequence[str], masks: Sequence[str], file: Path | None = None
+    points: Sequence[str],
+    boxes: Sequence[str],
+    masks: Sequence[str],
+    file: Path | None = None,
+    said: Sequence[Phrase] = (),
 ) -> list[Asked]:
     """Everything that was asked for: masks, then boxes, then points, then the file.
 
+    What is `said` is looked for later, when the video is open.
+
     Raises:
-        PromptError: nothing was asked, or something cannot be read.
+        PromptError: nothing was asked or said, or something cannot be read.
     """
     asked = [parse_mask(text) for text in masks]
     asked += [parse_box(text) for text in boxes]
     asked += [parse_point(text) for text in points]
     asked += [] if file is None else read_prompts_file(file)
-    if not asked:
-        raise PromptError("nothing to look for; give --point X,Y, --box X0,Y0,X1,Y1 or --mask PNG")
+    if not asked and not said:
+        raise PromptError(
+            "nothing to look for; give --point X,Y, --box X0,Y0,X1,Y1, --mask PNG or --text WORDS"
+        )
     return asked
 
 

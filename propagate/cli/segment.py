@@ -11,6 +11,7 @@ import typer
 from propagate.cli.options import (
     Boxes,
     Checkpoint,
+    DetectorName,
     Device,
     Masks,
     Out,
@@ -19,11 +20,15 @@ from propagate.cli.options import (
     Quiet,
     SegmenterName,
     Settings,
+    Texts,
+    TextScore,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from propagate.cli.phrases import Phrase
+    from propagate.cli.settings import Choice
     from propagate.types import ImageArray, Mask, Prompt
 
 
@@ -33,38 +38,82 @@ def segment(  # noqa: PLR0913 - one parameter an option
     point: Points = None,
     box: Boxes = None,
     mask: Masks = None,
+    text: Texts = None,
     segmenter: SegmenterName = None,
     checkpoint: Checkpoint = None,
     config: Settings = "default",
     override: Overrides = None,
     device: Device = None,
+    detector: DetectorName = None,
+    text_score: TextScore = 0.25,
     *,
     quiet: Quiet = False,
 ) -> None:
     """Several masks of one object on a picture, with the IoU that each is expected to have.
 
-    All options speak of the same object. Leaves DIR/mask_1.png (the best), mask_2.png, …,
-    DIR/masks.json (scores, boxes, COCO run lengths) and DIR/candidates.png to look at.
+    All options speak of the same object; --text stands alone, and gives one mask for each thing
+    that it finds. Leaves DIR/mask_1.png (the best), mask_2.png, …, DIR/masks.json (scores, boxes,
+    COCO run lengths) and DIR/candidates.png to look at.
     """
-    from propagate import plugins
-    from propagate.api import segment as answer
-    from propagate.cli.progress import say
+    from propagate.cli.phrases import spoken
+    from propagate.cli.progress import collected_warnings, say
     from propagate.cli.run_folder import require_empty
-    from propagate.cli.settings import KINDS, Choice, resolved
+    from propagate.cli.settings import Choice
     from propagate.videos.images import read_image
 
     pixels = read_image(image)
-    prompt = _prompt((point or (), box or (), mask or ()), pixels)
-    require_empty(out)
-    section = resolved(Choice(config, override or (), segmenter, checkpoint, device)).segmenter
-    options = {key: value for key, value in section.items() if key != "name"}
-    network = plugins.build(KINDS["segmenter"], section["name"], options)
-    answers = answer(
-        pixels, prompt.points_xy, prompt.labels, prompt.box, prompt.mask, segmenter=network
-    )
+    said = spoken(text or (), detector, text_score, device)
+    shown = point or (), box or (), mask or ()
+    choice = Choice(config, override or (), segmenter, checkpoint, device)
+    with collected_warnings():
+        prompts = _found(said, shown, pixels) if said else [_prompt(shown, pixels)]
+        require_empty(out)
+        answers = _answers(pixels, prompts, choice, several=bool(said))
     _write(out, image.name, pixels, answers)
     scores = ", ".join(f"{each.score:.2f}" for each in answers)
     say(f"{len(answers)} masks, expected IoU {scores}: {out}", quiet=quiet)
+
+
+def _answers(
+    image: ImageArray, prompts: Sequence[Prompt], choice: Choice, *, several: bool
+) -> list[Mask]:
+    """All candidates of one prompt, or with `several` the best of each prompt; best first."""
+    from propagate import plugins
+    from propagate.api import segment as answer
+    from propagate.cli.settings import KINDS, resolved
+
+    section = resolved(choice).segmenter
+    options = {key: value for key, value in section.items() if key != "name"}
+    network = plugins.build(KINDS["segmenter"], section["name"], options)
+    answers = [
+        answer(image, one.points_xy, one.labels, one.box, one.mask, segmenter=network)
+        for one in prompts
+    ]
+    if not several:
+        return answers[0]
+    return sorted((each[0] for each in answers), key=lambda one: -one.score)
+
+
+def _found(
+    said: Sequence[Phrase], shown: tuple[Sequence[str], ...], image: ImageArray
+) -> list[Prompt]:
+    """A box for each thing that was found; PromptError for more than words."""
+    import numpy as np
+
+    from propagate.cli.phrases import boxes, load
+    from propagate.errors import PromptError
+    from propagate.types import Prompt
+
+    if any(shown):
+        raise PromptError("--text finds its own boxes; leave --point, --box and --mask out")
+    if any(phrase.frame is not None for phrase in said):
+        raise PromptError(f"{said[0].where}: a picture has one frame; drop @")
+    detector = load(said)
+    found = [box for phrase in said for box in boxes(detector, phrase, image)]
+    return [
+        Prompt(0, number, box=np.array(box, np.float32))
+        for number, box in enumerate(found, start=1)
+    ]
 
 
 def _prompt(asked: tuple[Sequence[str], Sequence[str], Sequence[str]], image: ImageArray) -> Prompt:

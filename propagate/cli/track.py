@@ -9,6 +9,7 @@ import typer
 from propagate.cli.options import (
     Boxes,
     Checkpoint,
+    DetectorName,
     Device,
     Export,
     Masks,
@@ -22,6 +23,8 @@ from propagate.cli.options import (
     Settings,
     Start,
     Stop,
+    Texts,
+    TextScore,
 )
 
 
@@ -33,6 +36,7 @@ def track(  # noqa: PLR0913 - one parameter an option
     mask: Masks = None,
     point: Points = None,
     box: Boxes = None,
+    text: Texts = None,
     prompts: PromptsFile = None,
     segmenter: SegmenterName = None,
     checkpoint: Checkpoint = None,
@@ -42,6 +46,8 @@ def track(  # noqa: PLR0913 - one parameter an option
     start: Start = 0,
     stop: Stop = None,
     device: Device = None,
+    detector: DetectorName = None,
+    text_score: TextScore = 0.25,
     *,
     resume: Resume = False,
     quiet: Quiet = False,
@@ -51,14 +57,15 @@ def track(  # noqa: PLR0913 - one parameter an option
     Leaves DIR/masks/00000.png … (the value of a pixel is the object's id), DIR/tracks.json and
     DIR/run.json. A later prompt for an object that is followed corrects it from that frame on.
     """
+    from propagate.cli.phrases import spoken
     from propagate.cli.prompts import gather
     from propagate.cli.settings import Choice, resolved
     from propagate.cli.tracking import Order, carry_out
 
-    asked = gather(point or (), box or (), mask or (), prompts)
+    said = spoken(text or (), detector, text_score, device)
+    asked = gather(point or (), box or (), mask or (), prompts, said)
     names = tuple(name.strip() for name in export.split(",") if name.strip())
     settings = resolved(Choice(config, override or (), segmenter, checkpoint, device))
-    code = carry_out(
-        Order(source, asked, settings, names, start, stop), out, resume=resume, quiet=quiet
-    )
+    order = Order(source, asked, settings, names, start, stop, said)
+    code = carry_out(order, out, resume=resume, quiet=quiet)
     raise typer.Exit(code)

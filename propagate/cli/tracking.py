@@ -15,6 +15,7 @@ import torch
 
 import propagate
 from propagate.cli import INTERRUPTED
+from propagate.cli.phrases import Phrase, look_for
 from propagate.cli.progress import Watched, bar, collected_warnings, say
 from propagate.cli.prompt_text import Asked
 from propagate.cli.prompts import check, describe, resolve
@@ -38,6 +39,7 @@ class Order:
         settings: complete.
         export: names of `propagate.cli.run.EXPORTS`.
         start, stop: frames start <= index < stop are wanted; None: to the end.
+        said: what else is to be followed, in words.
     """
 
     source: str
@@ -46,6 +48,7 @@ class Order:
     export: tuple[str, ...] = ()
     start: int = 0
     stop: int | None = None
+    said: Sequence[Phrase] = ()
 
 
 def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
@@ -79,7 +82,8 @@ def look(order: Order) -> tuple[Video, list[Prompt]]:
     """The source and the prompts, checked against each other; InputError where they do not fit."""
     video = open_source(order.source, order.start, order.stop)
     assert video.size_hw is not None  # files and folders know it
-    prompts = resolve(order.asked, video.size_hw, order.start)
+    asked = [*order.asked, *look_for(order.said, video, order.start)]
+    prompts = resolve(asked, video.size_hw, order.start)
     check(prompts, video, order.start)
     return video, prompts
 
