@@ -61,4 +61,6 @@ def auto(  # noqa: PLR0913 - one parameter an option
     from lifting.cli.running import Order
 
     order = Order(scene, format, every, tuple(override or ()), cloud)
-    carry_out(order, out, point or (), (segmenter, checkpoint, device), resume=resume, quiet=quiet)
+    network = (segmenter, checkpoint, device)
+    code = carry_out(order, out, point or (), network, resume=resume, quiet=quiet)
+    raise typer.Exit(code)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -107,25 +109,53 @@ def test_what_the_tracker_missed_is_found_from_3d(turned, arc, tmp_path):
 
 def test_everything_at_once(command, turned, tmp_path):
     out = tmp_path / "out"
-    words = ["auto", turned, "--out", out, "--segmenter", "colour", "--every", 2]
+    words = ["auto", turned, "--out", out, "--segmenter", "colour", "--every", 3]
     done = command(*words)
     assert done.code == 0, done
     cloud = read_ply(out / "cloud.ply")
     assert max(iou(cloud, key, 3) for key in cloud.object_ids) > 0.6
     masks = {path: path.stat().st_mtime_ns for path in (out / "masks").iterdir()}
-    assert len(masks) == 8
+    assert len(masks) == 5
     done = command(*words)
     assert done.code == 2 and "add --resume" in done.err
     done = command(*words, "--point=80,60", "--resume")
     assert done.code == 2 and "other clicks" in done.err
     before = (out / "cloud.ply").read_bytes()
-    removed = sorted(masks)[3]
+    removed = sorted(masks)[2]
     removed.unlink()
     shutil.rmtree(out / "objects")
     assert command(*words, "--resume").code == 0
     kept = {path: path.stat().st_mtime_ns for path in (out / "masks").iterdir()}
     assert {path for path in masks if kept[path] != masks[path]} == {removed}
     assert (out / "cloud.ply").read_bytes() == before
+
+
+SLOW = """
+import time, propagate
+whole = propagate.generate_masks
+def generate_masks(*words, **more):
+    time.sleep(0.3)
+    return whole(*words, **more)
+propagate.generate_masks = generate_masks
+"""
+
+
+def test_everything_is_interrupted_and_goes_on(start, command, turned, tmp_path):
+    out = tmp_path / "out"
+    words = ["auto", turned, "--out", out, "--segmenter", "colour", "--every", 8]
+    process = start(*words, before=SLOW)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("masks/*.png")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.startswith("lift: interrupted; the masks") and err.count("\n") == 1
+    first = min((out / "masks").iterdir())
+    written = first.stat().st_mtime_ns
+    assert command(*words, "--resume").code == 0
+    assert first.stat().st_mtime_ns == written
+    assert len(list(out.glob("masks/*.png"))) == 2
 
 
 def test_smaller_masks_lie_on_larger_ones():
