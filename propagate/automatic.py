@@ -41,7 +41,8 @@ class Config:
             IoU of the mask with a higher and with a lower threshold.
         stability_offset: in logits.
         most_overlap: IoU of two boxes above which the one with the lower score is dropped.
-        least_area: pixels; smaller holes are filled and smaller islands dropped, 0: none.
+        least_area: pixels; smaller holes are filled and smaller islands dropped, and masks that
+            have thereby become one are found by their boxes once more; 0: none.
         batch: questions at a time; more take more memory.
     """
 
@@ -116,8 +117,28 @@ def generate(image: ImageArray, segmenter: Segmenter, config: Config) -> list[di
         found.sort(key=lambda one: -one.crop.layer)
         found = _suppressed(found, config.most_overlap, in_order=True)
     found.sort(key=lambda one: -one.score)
-    whole = ((one, _cleaned(_full_size(one, size_hw), config.least_area)) for one in found)
+    if config.least_area:
+        return _tidied(found, size_hw, config)
+    whole = ((one, _full_size(one, size_hw)) for one in found)
     return [_record(one, mask) for one, mask in whole if mask.any()]
+
+
+def _tidied(found: Sequence[_Found], size_hw: Size, config: Config) -> list[dict[str, Any]]:
+    """Records without small holes and islands.
+
+    Two masks may have become one; of those the one that needed no tidying is kept.
+    """
+    records, changed = [], []
+    for one in found:
+        mask = _full_size(one, size_hw)
+        tidy = masks.drop_small(mask, config.least_area, config.least_area)
+        if tidy.any():
+            records.append(_record(one, tidy))
+            changed.append(not np.array_equal(mask, tidy))
+    order = np.argsort(changed, kind="stable")
+    boxes = np.array([record["bbox"] for record in records], np.float64).reshape(-1, 4)[order]
+    boxes[:, 2:] += boxes[:, :2]
+    return [records[number] for number in sorted(order[_unlike(boxes, config.most_overlap)])]
 
 
 def crops(size_hw: Size, layers: int) -> list[Crop]:
@@ -223,12 +244,17 @@ def _suppressed(
     """Without those whose box is that of a better one, or with `in_order` of an earlier one."""
     ranked = list(found) if in_order else sorted(found, key=lambda one: -one.score)
     boxes = np.array([one.box for one in ranked]).reshape(-1, 4)
-    left = np.ones(len(ranked), bool)
-    for number in range(len(ranked)):
+    return [ranked[number] for number in _unlike(boxes, most_overlap)]
+
+
+def _unlike(boxes: npt.NDArray[Any], most_overlap: float) -> npt.NDArray[np.intp]:
+    """Which of the boxes (N, 4) are not that of an earlier one that stays."""
+    left = np.ones(len(boxes), bool)
+    for number in range(len(boxes)):
         if left[number]:
             later = slice(number + 1, None)
             left[later] &= box_iou(boxes[number], boxes[later]) <= most_overlap
-    return [one for one, stays in zip(ranked, left, strict=True) if stays]
+    return np.flatnonzero(left)
 
 
 def box_iou(box: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
@@ -246,10 +272,6 @@ def _full_size(one: _Found, size_hw: Size) -> BoolArray:
     logits = one.answers.logits[one.candidate]
     mask[y0:y1, x0:x1] = to_picture(logits, one.crop.size_hw, one.answers.canvas)
     return mask
-
-
-def _cleaned(mask: BoolArray, least_area: int) -> BoolArray:
-    return masks.drop_small(mask, least_area, least_area) if least_area else mask
 
 
 def _record(one: _Found, mask: BoolArray) -> dict[str, Any]:

@@ -93,6 +93,28 @@ def test_small_islands_go_where_that_is_wanted(colour, scene):
         assert record["area"] >= 60
 
 
+def test_masks_that_tidying_makes_one_are_kept_once():
+    """The same blob, alone and with a far speck: boxes far apart in size until the speck goes."""
+
+    class Speckled:
+        def encode(self, image):
+            return None
+
+        def decode(self, embedding, prompts):
+            logits = np.full((2, 64, 64), -9, np.float32)
+            logits[:, 10:30, 10:30] = 9
+            logits[1, 60:62, 60:62] = 9
+            scores = np.array([0.9, 0.95], np.float32)
+            return [Candidates(p.object_id, logits, scores, (64, 64)) for p in prompts]
+
+    image = np.zeros((64, 64, 3), np.uint8)
+    both = automatic.generate(image, Speckled(), Config(2, 0, "grid"))
+    assert sorted(record["area"] for record in both) == [400, 404]
+    (one,) = automatic.generate(image, Speckled(), Config(2, 0, "grid", least_area=20))
+    assert one["area"] == 400
+    assert one["predicted_iou"] == pytest.approx(0.9), "it needed no tidying"
+
+
 @given(st.integers(1, 40))
 def test_the_grid_is_whole_and_every_first_part_of_it_is_spread(side):
     points = automatic.grid(side)
