@@ -21,12 +21,14 @@ def main() -> None:
     scene = testing.table_top(seed=3, things=5)
     way = testing.around(scene, 20, size_hw=(240, 320), arc_degrees=150)
     views = list(scene.views(way, detail=1))
+    views = views[testing.clearest(views) :]  # begin where everything can be clicked
     clicks = testing.clicks(views[0])
     masks = []
     for view, result in zip(views, propagate.track(testing.frames(views), clicks), strict=True):
         scores = {mask.object_id: mask.score for mask in result.masks}
         masks.append(view.with_labels(result.label_map(), scores))
     cloud = lifting.lift(masks, settings=Settings(voxel_m=0.01, stride=1))
+    cloud = lifting.anchored(cloud, masks[0])  # only what was clicked, nothing that is alike
     truth, _ = scene.truth(cloud.points)
     for key in cloud.object_ids:
         mine, true = cloud.labels == key, truth == key

@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lifting.anchors import anchored
     from lifting.association import associate
     from lifting.export import write_ply
     from lifting.formats import label_views, open_views
@@ -27,6 +28,7 @@ __all__ = [
     "LiftState",
     "Lifter",
     "View",
+    "anchored",
     "associate",
     "label_views",
     "lift",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "lifting.anchors": ("anchored",),
     "lifting.association": ("associate",),
     "lifting.export": ("write_ply",),
     "lifting.formats": ("label_views", "open_views"),

@@ -71,8 +71,9 @@ LIFTING: dict[str, set[str]] = {
     "lifter": LIFT,
     "association": LIFT,
     "prompts": GEOMETRY | {"occlusion"},
+    "anchors": LIFT,
     "testing": GEOMETRY | {"_open3d"},
-    "cli": LIFT | {"association", "formats", "export", "prompts", "_open3d", "testing"},
+    "cli": LIFT | {"anchors", "association", "formats", "export", "prompts", "_open3d", "testing"},
 }
 
 

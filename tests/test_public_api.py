@@ -33,6 +33,7 @@ LIFTED = [
     "LiftState",
     "Lifter",
     "View",
+    "anchored",
     "associate",
     "label_views",
     "lift",

@@ -19,7 +19,7 @@ from lifting.testing.motion import around, looking
 from lifting.testing.rooms import room, table_top
 from lifting.testing.scenes import Scene, Solid
 from lifting.testing.sensor import KINECT, Sensor
-from lifting.testing.video import clicks, frames
+from lifting.testing.video import clearest, clicks, frames
 
 __all__ = [
     "KINECT",
@@ -29,6 +29,7 @@ __all__ = [
     "Sensor",
     "Solid",
     "around",
+    "clearest",
     "clicks",
     "frames",
     "looking",

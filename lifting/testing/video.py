@@ -23,6 +23,30 @@ def frames(views: Iterable[View]) -> Iterator[Frame]:
         yield Frame(index, view.image, view.time_s, view.name or None)
 
 
+def clearest(views: Sequence[View]) -> int:
+    """The index of the view to click in: the one in which no object is much hidden.
+
+    That is where the least visible object shows most of the pixels that it shows at best.
+
+    Raises:
+        SceneError: no views, or one without labels.
+    """
+    areas = []
+    for view in views:
+        if view.labels is None:
+            raise SceneError(f"{view} has no labels")
+        areas.append(np.bincount(view.labels.ravel(), minlength=1)[1:])
+    if not areas:
+        raise SceneError("there are no views to click in")
+    table = np.zeros((len(areas), max(len(one) for one in areas)))
+    for row, one in zip(table, areas, strict=True):
+        row[: len(one)] = one
+    best = table.max(axis=0)
+    if not best.any():
+        return 0
+    return int(np.argmax((table[:, best > 0] / best[best > 0]).min(axis=1)))
+
+
 def clicks(view: View, frame_index: int = 0, object_ids: Sequence[int] = ()) -> list[Prompt]:
     """One click on each object that a view shows: on its pixel farthest from its edge.
 

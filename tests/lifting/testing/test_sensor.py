@@ -89,6 +89,18 @@ def test_views_become_a_video_and_clicks_lie_on_their_objects(view):
     assert [one.object_id for one in testing.clicks(view, 0, [3])] == [3]
 
 
+def test_the_clearest_view_is_the_one_where_the_most_hidden_object_shows_most(view):
+    labels = np.zeros((3, *SIZE), np.int32)
+    labels[:, :10, :100] = 1
+    labels[0, 20:30, :10], labels[1, 20:30, :80], labels[2, 20:30] = 2, 2, 2
+    labels[2, :10, 20:100] = 0
+    seen = [view.with_labels(one) for one in labels]
+    assert testing.clearest(seen) == 1  # 1 whole, 2 a quarter; elsewhere one of them less
+    assert testing.clearest([view.with_labels(0 * labels[0])]) == 0
+    with pytest.raises(SceneError, match="no views"):
+        testing.clearest([])
+
+
 def test_video_and_clicks_need_pictures_and_labels(view):
     bare = View(view.camera, view.depth, name="bare")
     with pytest.raises(SceneError, match="bare.*no picture"):
