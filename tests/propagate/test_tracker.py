@@ -206,3 +206,28 @@ def test_segment_answers_best_first(clip, frames) -> None:
     scores = [answer.score for answer in answers]
     assert scores == sorted(scores, reverse=True) and len(answers) == 3
     assert answers[0].pixels.shape == frames[0].size_hw
+
+
+@pytest.fixture(scope="module")
+def lanes():
+    """Three shapes, slow and small against the picture."""
+    return moving_shapes(count=3, length=40, size_hw=(240, 400), seed=3)
+
+
+def test_small_objects_are_looked_at_closely_and_answered_in_the_picture(lanes) -> None:
+    tracker = propagate.load_tracker(segmenter={"name": "colour"})
+    state = tracker.start()
+    for frame in list(lanes.frames())[:6]:
+        prompts = [prompt_for(lanes, 2)] if frame.index == 0 else []
+        state = tracker.step(state, frame, prompts)
+        assert state.window is not None and state.window.size_hw[0] < 240
+        assert masks.iou(state.last[2].pixels, true_mask(lanes, 2, frame.index)) > 0.8
+
+
+def test_what_a_click_found_is_looked_at_again_from_near(lanes) -> None:
+    tracker = propagate.load_tracker(segmenter={"name": "colour"})
+    ys, xs = np.nonzero(true_mask(lanes, 2, 0))
+    click = Prompt(0, 2, points_xy=[[np.median(xs) + 0.5, np.median(ys) + 0.5]], labels=[1])
+    state = tracker.step(tracker.start(), next(iter(lanes.frames())), [click])
+    assert state.window is not None and state.window.size_hw[0] < 240
+    assert masks.iou(state.last[2].pixels, true_mask(lanes, 2, 0)) > 0.8

@@ -155,3 +155,22 @@ def test_locality_falls_with_distance() -> None:
     assert near[0, 0] == 1
     cell = 2 * 5 + 3  # row 2, column 3
     assert float(near[0, cell]) == pytest.approx(np.exp(-(2**2 + 3**2) / 2))
+
+
+def test_nearby_means_nearby_in_the_picture_whatever_part_of_it_was_shown() -> None:
+    """A cell attends to the last frame's cell at its own place, though the window moved."""
+    here, there = (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 1.0, 1.0)
+    factors = locality((1, 8), 0.3, here, there)
+    # Cell 0 of the right half lies between cells 3 and 4 of the whole, nearer to 4.
+    assert factors[0].argmax() == 4
+    assert factors[7].argmax() == 7
+    torch.testing.assert_close(locality((1, 8), 0.3, here, here), locality((1, 8), 0.3))
+
+
+def test_a_window_is_remembered_with_what_it_shows(memory) -> None:
+    """The right half, seen alone: the mask covers the cells that show it."""
+    part = (0.5, 0.0, 1.0, 1.0)
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(5, 10))), [1], part)
+    recall = memory.recall(state, scene(), part)[1]
+    assert recall.maps[0][1:4].min() > 0.98  # columns 5 to 10 are the whole right half
+    assert recall.maps[0][0].max() < 0.02

@@ -1,0 +1,111 @@
+"""Windows hold what they must, stay put, and change no coordinate's meaning."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from propagate.coords import Window
+from propagate.framing import (
+    Config,
+    Framing,
+    boxes_sought,
+    extent_of,
+    map_in,
+    mask_in_picture,
+    prompt_in,
+)
+from propagate.types import Evidence, Guess, Mask, Prompt
+
+SIZE = (480, 854)
+FRAMING = Framing(Config(margin=0.3, closest=0.25))
+
+coordinate = st.floats(0, 1)
+
+
+@st.composite
+def boxes(draw):
+    x, y = (
+        sorted(draw(st.tuples(coordinate, coordinate))),
+        sorted(draw(st.tuples(coordinate, coordinate))),
+    )
+    box = np.array([x[0] * 840, y[0] * 470, x[1] * 840 + 10, y[1] * 470 + 10], np.float32)
+    return box
+
+
+@given(st.lists(boxes(), min_size=1, max_size=4))
+def test_a_window_lies_in_the_picture_has_its_shape_and_holds_the_boxes(found):
+    window = FRAMING.window(SIZE, found)
+    assert 0 <= window.x0 < window.x1 <= SIZE[1] and 0 <= window.y0 < window.y1 <= SIZE[0]
+    height, width = window.size_hw
+    assert height / width == pytest.approx(SIZE[0] / SIZE[1], rel=0.01)
+    assert height >= 0.25 * SIZE[0] - 1
+    for box in found:
+        x0, y0, x1, y1 = box
+        assert window.holds([x0 + 1, y0 + 1, x1 - 1, y1 - 1])  # whole pixels round by less
+
+
+def test_a_window_stays_while_it_fits_and_moves_when_it_does_not():
+    box = np.array([400, 200, 460, 260], np.float32)
+    first = FRAMING.window(SIZE, [box])
+    assert FRAMING.window(SIZE, [box + 5], first) == first
+    moved = FRAMING.window(SIZE, [box + [150, 0, 150, 0]], first)
+    assert moved != first and moved.holds(box + [150, 0, 150, 0])
+    grown = FRAMING.window(SIZE, [np.array([300, 100, 560, 360], np.float32)], first)
+    assert grown.size_hw > first.size_hw
+
+
+def test_without_a_box_or_where_all_is_wanted_the_whole_picture_is_shown():
+    assert FRAMING.window(SIZE, []) == Window.whole(SIZE)
+    everything = Framing(Config(closest=1.0))
+    assert everything.window(SIZE, [np.array([1, 1, 9, 9], np.float32)]) == Window.whole(SIZE)
+
+
+def test_an_object_of_unknown_place_is_sought_everywhere():
+    box = np.array([10, 10, 20, 20], np.float32)
+    guess = Guess(1, box, np.zeros((0, 2), np.float32), 1.0)
+    click = Prompt(0, 2, points_xy=[[30, 40]], labels=[True])
+    drawn = Prompt(0, 2, box=[30, 40, 50, 60])
+    assert len(boxes_sought([1], {}, {1: guess})) == 1
+    assert boxes_sought([1, 2], {}, {1: guess}) == []
+    assert boxes_sought([1, 2], {2: click}, {1: guess}) == []
+    assert len(boxes_sought([1, 2], {2: drawn}, {1: guess})) == 2
+
+
+def test_a_prompt_through_a_window_speaks_of_the_same_pixels():
+    window = Window(100, 50, 300, 170)
+    mask = np.zeros(SIZE, bool)
+    mask[60:90, 120:200] = True
+    prompt = Prompt(
+        0,
+        1,
+        points_xy=[[130, 70], [20, 20]],
+        labels=[True, False],
+        box=[110, 55, 220, 100],
+        mask=mask,
+        evidence=Evidence(points_xy=np.array([[120.0, 60.0]], np.float32), labels=np.array([True])),
+    )
+    seen = prompt_in(window, prompt, SIZE)
+    np.testing.assert_allclose(seen.points_xy, [[30, 20]])
+    assert list(seen.labels) == [True]
+    np.testing.assert_allclose(seen.box, [10, 5, 120, 50])
+    assert seen.mask.shape == window.size_hw and seen.mask.sum() == mask.sum()
+    np.testing.assert_allclose(seen.evidence.points_xy, [[20, 10]])
+    back = mask_in_picture(Mask(1, seen.mask), window, SIZE)
+    assert np.array_equal(back.pixels, mask)
+    np.testing.assert_allclose(extent_of(prompt), [20, 20, 220, 100])
+
+
+def test_a_map_through_a_window_shows_the_same_place():
+    picture = np.zeros((48, 64), np.float32)
+    picture[12:24, 32:48] = 1
+    window = Window(320, 120, 480, 240)  # of a picture of 480 x 640: the square alone
+    np.testing.assert_allclose(map_in(window, picture, (480, 640))[3:-3, 3:-3], 1, atol=0.05)
+    whole = map_in(Window.whole((480, 640)), picture, (480, 640))
+    np.testing.assert_allclose(whole, picture, atol=1e-5)
+    half = map_in(Window(0, 0, 640, 240), picture, (480, 640))
+    expected = cv2.resize(picture[:24], (64, 48), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(half[:-2], expected[:-2], atol=0.05)
