@@ -13,6 +13,7 @@ from propagate.cli.evaluate import evaluate
 from propagate.cli.export_onnx import export_onnx
 from propagate.cli.models import models
 from propagate.cli.segment import segment
+from propagate.cli.stress import stress
 from propagate.cli.track import track
 from propagate.cli.train_lite import train_lite
 
@@ -47,5 +48,6 @@ app.command()(auto)
 app.command("eval")(evaluate)
 app.command()(models)
 app.command()(demo)
+app.command()(stress)
 app.command("train-lite")(train_lite)
 app.command("export-onnx")(export_onnx)

@@ -24,7 +24,7 @@ def test_the_version(command):
 
 
 @pytest.mark.parametrize(
-    "name", ["track", "segment", "auto", "eval", "models", "demo", "train-lite"]
+    "name", ["track", "segment", "auto", "eval", "models", "demo", "stress", "train-lite"]
 )
 def test_help(command, name):
     assert name in command().out
