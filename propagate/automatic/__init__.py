@@ -2,7 +2,7 @@
 
 Kirillov et al., "Segment Anything", 2023: a grid of clicks over the picture and, where wanted, over
 crops of it; answers pass by predicted IoU and by stability, and boxes that overlap too much are
-dropped. All of that happens on low-resolution logits; only what is left is brought to full size.
+dropped. Most of that happens on low-resolution logits; only what passes is brought to full size.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from propagate import coords, masks
+from propagate.automatic.places import Crop, crops, grid
 from propagate.coords import Size
 from propagate.errors import ConfigError
 from propagate.segmenters import Segmenter
 from propagate.selection import to_picture
-from propagate.types import BoolArray, Candidates, Embedding, FloatArray, ImageArray, Prompt
+from propagate.types import BoolArray, Candidates, Canvas, Embedding, FloatArray, ImageArray, Prompt
 
-_CROP_OVERLAP = 512 / 1500  # of the shorter side
 _EDGE = 20  # pixels: what ends so near to a crop's edge is cut by it
 _FIRST_BATCH = 16
+_UNSURE = 0.03  # of the stability at low resolution, from what it is at the picture's
+__all__ = ["SAM", "Config", "Crop", "box_iou", "crops", "generate", "grid"]
 
 
 @dataclass(frozen=True)
@@ -64,20 +67,6 @@ class Config:
 
 SAM = Config(points_per_side=32, sampling="grid", least_score=0.88, least_stability=0.95)
 """What the published generator uses; `lite` is less sure of itself, and faster."""
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A part of the picture: (x0, y0, x1, y1) whole pixels, and its layer (0: all of it)."""
-
-    box: tuple[int, int, int, int]
-    layer: int
-
-    @property
-    def size_hw(self) -> Size:
-        """(H, W) in pixels."""
-        x0, y0, x1, y1 = self.box
-        return y1 - y0, x1 - x0
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,37 +130,6 @@ def _tidied(found: Sequence[_Found], size_hw: Size, config: Config) -> list[dict
     return [records[number] for number in sorted(order[_unlike(boxes, config.most_overlap)])]
 
 
-def crops(size_hw: Size, layers: int) -> list[Crop]:
-    """The whole picture, then 4, 16, … overlapping crops of it."""
-    height, width = size_hw
-    made = [Crop((0, 0, width, height), 0)]
-    for layer in range(1, layers + 1):
-        count = 2**layer
-        overlap = int(_CROP_OVERLAP * min(size_hw) * 2 / count)
-        sides = [-(-(overlap * (count - 1) + side) // count) for side in (width, height)]
-        starts = [[(side - overlap) * n for n in range(count)] for side in sides]
-        made += [
-            Crop((x, y, min(x + sides[0], width), min(y + sides[1], height)), layer)
-            for y in starts[1]
-            for x in starts[0]
-        ]
-    return made
-
-
-def grid(per_side: int) -> FloatArray:
-    """(N, 2) float32 points as fractions of a picture, spread out more and more finely.
-
-    Any first part of them covers the picture evenly, so that a mask found early saves questions.
-    """
-    place = (np.arange(per_side) + 0.5) / per_side
-    order = sorted(range(per_side), key=lambda n: int(f"{n:032b}"[::-1], 2))
-    rank = np.argsort(order)
-    x, y = np.meshgrid(np.arange(per_side), np.arange(per_side))
-    coarse = np.maximum(rank[x], rank[y]).ravel()
-    points = np.stack([place[x.ravel()], place[y.ravel()]], 1)
-    return points[np.argsort(coarse, kind="stable")].astype(np.float32)
-
-
 def _look(image: ImageArray, crop: Crop, segmenter: Segmenter, config: Config) -> Iterator[_Found]:
     """Good answers in one crop."""
     x0, y0, x1, y1 = crop.box
@@ -199,25 +157,31 @@ def _good(answers: Candidates, point: FloatArray, crop: Crop, config: Config) ->
     """The candidates that pass, with what is known of them."""
     height, width = answers.cells_hw
     logits = answers.logits[:, :height, :width]
-    offset = config.stability_offset
-    sure = (logits > offset).sum((1, 2))
-    stability = sure / np.maximum((logits > -offset).sum((1, 2)), 1)
-    passed = (answers.scores >= config.least_score) & (stability >= config.least_stability)
-    for number in np.flatnonzero(passed):
-        small = masks.box_of(logits[number] > 0)
-        if small is None:
+    scored = np.flatnonzero(answers.scores >= config.least_score)
+    for number in scored.tolist():
+        stability = _stability(logits[number], config.stability_offset)
+        if abs(stability - config.least_stability) < _UNSURE:
+            enlarged = _enlarged(answers.logits[number], crop.size_hw, answers.canvas)
+            stability = _stability(enlarged, config.stability_offset)
+        if stability < config.least_stability:
             continue
-        box = coords.scale_box(small, (height, width), crop.size_hw)
-        if not _is_cut(box, crop, answers.size_hw):
+        box = masks.box_of(to_picture(answers.logits[number], crop.size_hw, answers.canvas))
+        if box is not None and not _is_cut(box, crop, answers.size_hw):
             corner = np.array(crop.box[:2], np.float32)
-            yield _Found(
-                answers,
-                int(number),
-                float(stability[number]),
-                box + np.tile(corner, 2),
-                point + corner,
-                crop,
-            )
+            yield _Found(answers, number, stability, box + np.tile(corner, 2), point + corner, crop)
+
+
+def _stability(logits: FloatArray, offset: float) -> float:
+    """IoU of the masks at a threshold above 0 and at one below."""
+    return float((logits > offset).sum() / max(int((logits > -offset).sum()), 1))
+
+
+def _enlarged(logits: FloatArray, size_hw: Size, canvas: Canvas | None) -> FloatArray:
+    """Logits (H, W) at the picture's size, see `selection.to_picture`."""
+    if canvas is not None:
+        whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+        logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
+    return np.asarray(cv2.resize(logits, size_hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:

@@ -1,0 +1,57 @@
+"""Where to look and where to ask: crops of a picture, and points spread over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from propagate.coords import Size
+from propagate.types import FloatArray
+
+_CROP_OVERLAP = 512 / 1500  # of the shorter side
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of the picture: (x0, y0, x1, y1) whole pixels, and its layer (0: all of it)."""
+
+    box: tuple[int, int, int, int]
+    layer: int
+
+    @property
+    def size_hw(self) -> Size:
+        """(H, W) in pixels."""
+        x0, y0, x1, y1 = self.box
+        return y1 - y0, x1 - x0
+
+
+def crops(size_hw: Size, layers: int) -> list[Crop]:
+    """The whole picture, then 4, 16, … overlapping crops of it."""
+    height, width = size_hw
+    made = [Crop((0, 0, width, height), 0)]
+    for layer in range(1, layers + 1):
+        count = 2**layer
+        overlap = int(_CROP_OVERLAP * min(size_hw) * 2 / count)
+        sides = [-(-(overlap * (count - 1) + side) // count) for side in (width, height)]
+        starts = [[(side - overlap) * n for n in range(count)] for side in sides]
+        made += [
+            Crop((x, y, min(x + sides[0], width), min(y + sides[1], height)), layer)
+            for y in starts[1]
+            for x in starts[0]
+        ]
+    return made
+
+
+def grid(per_side: int) -> FloatArray:
+    """(N, 2) float32 points as fractions of a picture, spread out more and more finely.
+
+    Any first part of them covers the picture evenly, so that a mask found early saves questions.
+    """
+    place = (np.arange(per_side) + 0.5) / per_side
+    order = sorted(range(per_side), key=lambda n: int(f"{n:032b}"[::-1], 2))
+    rank = np.argsort(order)
+    x, y = np.meshgrid(np.arange(per_side), np.arange(per_side))
+    coarse = np.maximum(rank[x], rank[y]).ravel()
+    points = np.stack([place[x.ravel()], place[y.ravel()]], 1)
+    return points[np.argsort(coarse, kind="stable")].astype(np.float32)
