@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import lifting
 import propagate
 from lifting.cli import INTERRUPTED
@@ -21,7 +23,7 @@ from lifting.cli.progress import say, warn
 from lifting.cli.running import Order, associated, given_cloud, settled
 from lifting.cli.settings import Chosen
 from lifting.export import stage_for, write_picture
-from lifting.formats import SceneViews
+from lifting.formats import LabelledViews, SceneViews
 from lifting.types import LabelledCloud
 from propagate.errors import ConfigError, InputError, SceneError
 from propagate.export import make_folder, write_whole
@@ -89,13 +91,24 @@ def _clicked(
     answers = files.tracks() or following.track(quiet=quiet)
     files.write_tracks(answers)
     views = lifting.label_views(files.views, files.folder)
-    cloud = lifting.lift(views, cloud=given, settings=settings)
+    cloud = _as_clicked(lifting.lift(views, cloud=given, settings=settings), views, following)
     found = following.fill(cloud, answers, settings, quiet=quiet)
     if found:
         views = lifting.label_views(files.views, files.folder)
-        cloud = lifting.lift(views, cloud=given, settings=settings)
+        cloud = _as_clicked(lifting.lift(views, cloud=given, settings=settings), views, following)
         say(f"found again from 3D in {found} places", quiet=quiet)
     return cloud
+
+
+def _as_clicked(cloud: LabelledCloud, views: LabelledViews, following: Following) -> LabelledCloud:
+    """Each object where its first click was, without what the tracker took for it elsewhere."""
+    shown = []
+    for at in sorted(set(following.first.values())):
+        view = next(views.after(at))
+        if view.labels is not None:
+            mine = [key for key, where in following.first.items() if where == at]
+            shown.append(view.with_labels(np.where(np.isin(view.labels, mine), view.labels, 0)))
+    return lifting.anchored(cloud, shown)
 
 
 def _part(network: Network, *, tracking: bool) -> Any:
