@@ -49,12 +49,14 @@ def auto(  # noqa: PLR0913 - one parameter an option
     from propagate.cli.progress import bar, say
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import KINDS, Choice, resolved
+    from propagate.cli.weights import fetch_weights
     from propagate.videos.images import read_image
 
     paths = _pictures(source)
     section = resolved(Choice(config, override or (), segmenter, checkpoint, device)).segmenter
     how = _how(section["name"], option or ())
     require_empty(out)
+    fetch_weights(section, quiet=quiet)
     options = {key: value for key, value in section.items() if key != "name"}
     network = plugins.build(KINDS["segmenter"], section["name"], options)
     count = 0

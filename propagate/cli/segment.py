@@ -68,21 +68,23 @@ def segment(  # noqa: PLR0913 - one parameter an option
     with collected_warnings():
         prompts = _found(said, shown, pixels) if said else [_prompt(shown, pixels)]
         require_empty(out)
-        answers = _answers(pixels, prompts, choice, several=bool(said))
+        answers = _answers(pixels, prompts, choice, several=bool(said), quiet=quiet)
     _write(out, image.name, pixels, answers)
     scores = ", ".join(f"{each.score:.2f}" for each in answers)
     say(f"{len(answers)} masks, expected IoU {scores}: {out}", quiet=quiet)
 
 
 def _answers(
-    image: ImageArray, prompts: Sequence[Prompt], choice: Choice, *, several: bool
+    image: ImageArray, prompts: Sequence[Prompt], choice: Choice, *, several: bool, quiet: bool
 ) -> list[Mask]:
     """All candidates of one prompt, or with `several` the best of each prompt; best first."""
     from propagate import plugins
     from propagate.api import segment as answer
     from propagate.cli.settings import KINDS, resolved
+    from propagate.cli.weights import fetch_weights
 
     section = resolved(choice).segmenter
+    fetch_weights(section, quiet=quiet)
     options = {key: value for key, value in section.items() if key != "name"}
     network = plugins.build(KINDS["segmenter"], section["name"], options)
     answers = [

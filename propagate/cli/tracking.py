@@ -23,6 +23,7 @@ from propagate.cli.run import Job, TrackingRun, exporters
 from propagate.cli.run_folder import RunFolder
 from propagate.cli.settings import summary
 from propagate.cli.source import open_source
+from propagate.cli.weights import fetch_weights
 from propagate.errors import OutputError
 from propagate.tracker import Config, build
 from propagate.types import Prompt
@@ -68,6 +69,7 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
         if status == "complete":
             say(f"{out} is complete; nothing to do", quiet=quiet)
             return 0
+        fetch_weights(order.settings.segmenter, quiet=quiet)
         run = TrackingRun(Job(video, prompts, build(order.settings), order.export), folder)
         try:
             follow(run, request, resume=status == "interrupted", quiet=quiet)

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 import propagate
+from propagate.cli.weights import fetch_weights
 from propagate.errors import CheckpointError
 from propagate.segmenters import _checkpoints
 from propagate.segmenters._sam.segmenter import load
@@ -144,6 +145,16 @@ def test_a_download_is_verified_and_kept(published, address, tmp_path):
     assert [each.name for each in path.parent.iterdir()] == [published.file]
     address.content = b"gone"
     assert _checkpoints.find("mobile-sam", None) == path  # from the cache
+
+
+def test_a_command_fetches_what_is_not_here(published, address, tmp_path):
+    fetch_weights({"name": "lite"}, quiet=True)
+    fetch_weights({"name": "mobile-sam", "checkpoint": "own.pth"}, quiet=True)
+    assert not (tmp_path / "cache").exists()
+    fetch_weights({"name": "mobile-sam", "checkpoint": None}, quiet=True)
+    assert (tmp_path / "cache" / published.file).read_bytes() == address.content
+    address.content = b"gone"
+    fetch_weights({"name": "mobile-sam", "checkpoint": None}, quiet=True)
 
 
 @pytest.mark.parametrize("content", [b"other", b"x" * 7000, b"x" * 10_000_000])
