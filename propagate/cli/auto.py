@@ -44,21 +44,18 @@ def auto(  # noqa: PLR0913 - one parameter an option
     Leaves DIR/NAME.json for each picture, in the layout of SA-1B (COCO run lengths, box, predicted
     IoU, stability, point), and DIR/NAME.png with all masks drawn.
     """
-    from propagate import plugins
     from propagate.automatic import generate
     from propagate.cli.progress import bar, say
     from propagate.cli.run_folder import require_empty
-    from propagate.cli.settings import KINDS, Choice, resolved
-    from propagate.cli.weights import fetch_weights
+    from propagate.cli.settings import Choice, resolved
+    from propagate.cli.weights import load
     from propagate.videos.images import read_image
 
     paths = _pictures(source)
     section = resolved(Choice(config, override or (), segmenter, checkpoint, device)).segmenter
     how = _how(section["name"], option or ())
     require_empty(out)
-    fetch_weights(section, quiet=quiet)
-    options = {key: value for key, value in section.items() if key != "name"}
-    network = plugins.build(KINDS["segmenter"], section["name"], options)
+    network = load(section, quiet=quiet)
     count = 0
     with bar("segmenting", len(paths), "pictures", quiet=quiet) as advance:
         for number, path in enumerate(paths, start=1):

@@ -78,15 +78,11 @@ def _answers(
     image: ImageArray, prompts: Sequence[Prompt], choice: Choice, *, several: bool, quiet: bool
 ) -> list[Mask]:
     """All candidates of one prompt, or with `several` the best of each prompt; best first."""
-    from propagate import plugins
     from propagate.api import segment as answer
-    from propagate.cli.settings import KINDS, resolved
-    from propagate.cli.weights import fetch_weights
+    from propagate.cli.settings import resolved
+    from propagate.cli.weights import load
 
-    section = resolved(choice).segmenter
-    fetch_weights(section, quiet=quiet)
-    options = {key: value for key, value in section.items() if key != "name"}
-    network = plugins.build(KINDS["segmenter"], section["name"], options)
+    network = load(resolved(choice).segmenter, quiet=quiet)
     answers = [
         answer(image, one.points_xy, one.labels, one.box, one.mask, segmenter=network)
         for one in prompts

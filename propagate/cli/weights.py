@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from propagate.cli.progress import bar
 
+if TYPE_CHECKING:
+    from propagate.segmenters import Segmenter
+
 _MEGABYTE = 10**6
+
+
+def load(section: Mapping[str, Any], *, quiet: bool) -> Segmenter:
+    """The segmenter of these settings, its weights fetched where they are not here.
+
+    Raises:
+        ConfigError: a setting that it does not have.
+        CheckpointError, OutputError: see `fetch_weights`; or the weights cannot be loaded.
+    """
+    from propagate import plugins
+    from propagate.cli.settings import KINDS
+
+    fetch_weights(section, quiet=quiet)
+    options = {key: value for key, value in section.items() if key != "name"}
+    segmenter: Segmenter = plugins.build(KINDS["segmenter"], section["name"], options)
+    return segmenter
 
 
 def fetch_weights(section: Mapping[str, Any], *, quiet: bool) -> None:
