@@ -16,6 +16,7 @@ from propagate.testing.stress.scene import Actor, Light, Scene
 from propagate.types import ImageArray
 
 _CLUTTER = 9  # still things in the background
+_HUES = 37  # that the first object of a clip may have
 _CYCLE = 20  # frames of a step or a beat of a tail
 
 
@@ -54,7 +55,7 @@ class Stage:
 
     def skin(self, number: int) -> tuple[ImageArray, ...]:
         """A texture unlike those of the neighbouring numbers."""
-        colour = textures.bright_colour(self.random, number)
+        colour = textures.bright_colour(self.random, number + self.seed % _HUES)
         pattern = textures.PATTERNS[number % len(textures.PATTERNS)]
         size = (textures.TILE, textures.TILE)
         return textures.levels(textures.surface(self.random, size, colour, pattern))
