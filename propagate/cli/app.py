@@ -8,10 +8,12 @@ import typer
 
 import propagate
 from propagate.cli.auto import auto
+from propagate.cli.correct import correct
 from propagate.cli.demo import demo
 from propagate.cli.evaluate import evaluate
 from propagate.cli.export_onnx import export_onnx
 from propagate.cli.models import models
+from propagate.cli.review import review
 from propagate.cli.segment import segment
 from propagate.cli.stress import stress
 from propagate.cli.track import track
@@ -43,6 +45,8 @@ def root(
 
 
 app.command()(track)
+app.command()(correct)
+app.command()(review)
 app.command()(segment)
 app.command()(auto)
 app.command("eval")(evaluate)

@@ -109,3 +109,11 @@ Resume = Annotated[
         "--resume", help="Go on with a run that was interrupted; start it where there is none."
     ),
 ]
+BothWays = Annotated[
+    bool,
+    typer.Option(
+        "--both-ways",
+        help="Where an object has prompts in two frames, track what lies between them from both "
+        "sides and fuse it; takes up to three times as long there.",
+    ),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +86,16 @@ def resolve(asked: Sequence[Asked], size_hw: Size, first_frame: int) -> list[Pro
     return prompts
 
 
-def check(prompts: Sequence[Prompt], video: Video, first_frame: int) -> None:
+def check(
+    prompts: Sequence[Prompt], video: Video, first_frame: int, known: Collection[int] = ()
+) -> None:
     """Refuse prompts that the tracker would refuse later, when results are already there.
+
+    Args:
+        prompts: of any frames.
+        video: what they are for.
+        first_frame: a frame that is known to be there.
+        known: objects that are followed already.
 
     Raises:
         PromptError: outside the picture or the video, of another size, empty, both a mask and
@@ -96,7 +104,7 @@ def check(prompts: Sequence[Prompt], video: Video, first_frame: int) -> None:
     size_hw = video.size_hw
     assert size_hw is not None  # files and folders know it
     blank = np.zeros((*size_hw, 3), np.uint8)
-    known: set[int] = set()
+    known = set(known)
     for index in sorted({prompt.frame_index for prompt in prompts}):
         here = [prompt for prompt in prompts if prompt.frame_index == index]
         merged = merge_prompts(here, Frame(index, blank), known)

@@ -26,6 +26,7 @@ _PARTS = {
     "prompts": "other prompts",
     "settings": "other settings",
     "export": "another --export",
+    "both_ways": "another --both-ways",
 }
 
 
@@ -77,11 +78,11 @@ class RunFolder:
     def begin(self, request: dict[str, Any]) -> None:
         """Make the folder and note what was asked; OutputError where that cannot be done."""
         make_folder(self._request_file.parent)
-        write_whole(self._request_file, _dump({"request": request}))
+        write_whole(self._request_file, dump({"request": request}))
 
     def finish(self, report: dict[str, Any]) -> None:
         """Write the report and drop what only an unfinished run needs."""
-        write_whole(self.report_file, _dump(report))
+        write_whole(self.report_file, dump(report))
         shutil.rmtree(self._request_file.parent, ignore_errors=True)
 
     def _status(self) -> Status:
@@ -125,5 +126,6 @@ def require_empty(path: Path) -> None:
         raise InputError(f"{path}: is a file; give a folder for the results")
 
 
-def _dump(values: dict[str, Any]) -> bytes:
+def dump(values: dict[str, Any]) -> bytes:
+    """JSON as run.json is written."""
     return (json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

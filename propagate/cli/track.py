@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from propagate.cli.options import (
+    BothWays,
     Boxes,
     Checkpoint,
     DetectorName,
@@ -49,6 +50,7 @@ def track(  # noqa: PLR0913 - one parameter an option
     detector: DetectorName = None,
     text_score: TextScore = 0.25,
     *,
+    both_ways: BothWays = False,
     resume: Resume = False,
     quiet: Quiet = False,
 ) -> None:
@@ -66,6 +68,6 @@ def track(  # noqa: PLR0913 - one parameter an option
     asked = gather(point or (), box or (), mask or (), prompts, said)
     names = tuple(name.strip() for name in export.split(",") if name.strip())
     settings = resolved(Choice(config, override or (), segmenter, checkpoint, device))
-    order = Order(source, asked, settings, names, start, stop, said)
+    order = Order(source, asked, settings, names, start, stop, said, both_ways=both_ways)
     code = carry_out(order, out, resume=resume, quiet=quiet)
     raise typer.Exit(code)

@@ -15,6 +15,7 @@ import torch
 
 import propagate
 from propagate.cli import INTERRUPTED
+from propagate.cli.correcting import fuse_both_ways
 from propagate.cli.phrases import Phrase, look_for
 from propagate.cli.progress import Watched, bar, collected_warnings, say
 from propagate.cli.prompt_text import Asked
@@ -41,6 +42,7 @@ class Order:
         export: names of `propagate.cli.run.EXPORTS`.
         start, stop: frames start <= index < stop are wanted; None: to the end.
         said: what else is to be followed, in words.
+        both_ways: fuse with a backward pass what lies between two prompts of an object.
     """
 
     source: str
@@ -50,6 +52,7 @@ class Order:
     start: int = 0
     stop: int | None = None
     said: Sequence[Phrase] = ()
+    both_ways: bool = False
 
 
 def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
@@ -70,12 +73,18 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
             say(f"{out} is complete; nothing to do", quiet=quiet)
             return 0
         fetch_weights(order.settings.segmenter, quiet=quiet)
-        run = TrackingRun(Job(video, prompts, build(order.settings), order.export), folder)
+        later = {"overlay"} if order.both_ways else set()  # drawn when all is fused
+        export = [name for name in order.export if name not in later]
+        run = TrackingRun(Job(video, prompts, build(order.settings), export), folder)
         try:
             follow(run, request, resume=status == "interrupted", quiet=quiet)
+            if order.both_ways:
+                fuse_both_ways(run, order, quiet=quiet)
         except KeyboardInterrupt:
             return _interrupted(run)
-        folder.finish(report(run, request, heard))
+        done = report(run, request, heard)
+        done["source"]["path"] = str(Path(order.source).absolute())
+        folder.finish(done)
     say(_last_words(run), quiet=quiet)
     return 0
 
@@ -92,7 +101,7 @@ def look(order: Order) -> tuple[Video, list[Prompt]]:
 
 def describe_request(order: Order, video: Video, prompts: Sequence[Prompt]) -> dict[str, Any]:
     """Everything that decides what comes out, as JSON values."""
-    return {
+    request = {
         "version": propagate.__version__,
         "source": video.fingerprint(),
         "frames": {"start": order.start, "stop": order.stop},
@@ -100,6 +109,7 @@ def describe_request(order: Order, video: Video, prompts: Sequence[Prompt]) -> d
         "settings": summary(order.settings),
         "export": list(order.export),
     }
+    return {**request, "both_ways": True} if order.both_ways else request
 
 
 def follow(run: TrackingRun, request: dict[str, Any], *, resume: bool, quiet: bool) -> None:

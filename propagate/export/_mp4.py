@@ -60,7 +60,8 @@ def _write_h264(path: Path, first: Frame, rest: Iterable[Frame], fps: float) -> 
             stream: Any = container.add_stream("libx264", rate=rate)
             stream.height, stream.width = _even(first.image).shape[:2]
             stream.pix_fmt = "yuv420p"
-            stream.options = {"crf": _QUALITY, "preset": "veryfast"}
+            # Without macroblock trees: with them x264's bytes depend on what was in memory before.
+            stream.options = {"crf": _QUALITY, "preset": "veryfast", "x264-params": "mbtree=0"}
             stream.codec_context.time_base = _CLOCK
             _tag(stream.codec_context)
             for picture, pts, duration in _timed(first, rest, fps):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,34 @@ class TracksJournal:
                 yield from file
 
 
+def replace_frames(
+    source: Path, target: Path, results: Mapping[int, FrameResult], config: Config
+) -> None:
+    """Write a `tracks.json` in which some frames are new; the lines of the others stay as they are.
+
+    Args:
+        source: a `tracks.json` as written here.
+        target: where to; it may be the same file.
+        results: frame index → result, looked up one at a time.
+        config: how the new lines are written.
+
+    Raises:
+        OutputError: it cannot be read or written.
+    """
+    with (
+        replacing(target) as temporary,
+        source.open(encoding="utf-8") as old,
+        temporary.open("w", encoding="utf-8") as new,
+    ):
+        for line in old:
+            index = _index(line.removesuffix(",\n").strip().encode() + b"\n")
+            if index in results:
+                dumped = (_dump(record(results[index])) + "\n").encode()
+                text = dumped.decode().rstrip() if config.rle else _slim(dumped)
+                line = text + line[len(line.rstrip(",\n")) :]
+            new.write(line)
+
+
 def record(result: FrameResult) -> dict[str, Any]:
     """A result as JSON values, run lengths included."""
     name = {} if result.stem is None else {"stem": result.stem}
@@ -239,4 +267,4 @@ def _index(line: bytes) -> int | None:
         values = json.loads(line)
     except ValueError:
         return None
-    return values["index"] if isinstance(values, dict) else None
+    return values.get("index") if isinstance(values, dict) else None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +19,7 @@ from propagate.export.overlay import draw_overlay, render_overlay
 from propagate.testing import moving_shapes
 from propagate.types import Frame, FrameResult, Mask, Missing
 
+ROOT = Path(__file__).resolve().parents[3]
 VIDEO = moving_shapes(2, 8, (96, 128), "leaving")
 RESULTS = [VIDEO.result(index) for index in range(8)]
 
@@ -183,3 +187,20 @@ def test_frames_and_results_that_do_not_match_leave_no_file(tmp_path, count):
 def test_no_frame_at_all_is_one_clear_line(tmp_path):
     with pytest.raises(OutputError, match="no frame"):
         render_overlay([], [], tmp_path / "overlay.mp4")
+
+
+@pytest.mark.skipif(not _mp4.has_h264(), reason="needs av with libx264")
+def test_the_bytes_do_not_depend_on_what_was_in_memory(tmp_path):
+    """A C library that fills fresh memory with garbage changes nothing."""
+    code = (
+        "import sys; from pathlib import Path; from propagate.testing import moving_shapes;"
+        "from propagate.export.overlay import render_overlay;"
+        "clip = moving_shapes(2, 24, (64, 96));"
+        "results = map(clip.result, range(24));"
+        "render_overlay(clip.frames(), results, Path(sys.argv[1]))"
+    )
+    for garbage in ("1", "170"):
+        words = [sys.executable, "-c", code, str(tmp_path / f"{garbage}.mp4")]
+        environment = {**os.environ, "MALLOC_PERTURB_": garbage}
+        subprocess.run(words, check=True, cwd=ROOT, env=environment)
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "170.mp4").read_bytes()

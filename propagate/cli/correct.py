@@ -1,0 +1,62 @@
+"""`propagate correct`: a frame that came out wrong is put right, and what depends on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from propagate.cli.options import PromptsFile, Quiet
+
+Run = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder that `propagate track` has left.")
+]
+Source = Annotated[
+    Path | None,
+    typer.Option("--source", metavar="PATH", help="Where the source is now, if it was moved."),
+]
+
+
+def correct(  # noqa: PLR0913 - one parameter an option
+    folder: Run,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="PNG@FRAME[#ID]",
+            help="The right mask, kept exactly as it is; its values are the ids. An edited picture "
+            "of DIR/masks will do. May be repeated.",
+        ),
+    ] = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--point",
+            metavar="X,Y@FRAME[#ID][-]",
+            help="A click that corrects what is there; a trailing - says: not on the object. "
+            "Without # it is the only object's. May be repeated.",
+        ),
+    ] = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--box", metavar="X0,Y0,X1,Y1@FRAME[#ID]", help="A box around an object. Repeats."
+        ),
+    ] = None,
+    prompts: PromptsFile = None,
+    source: Source = None,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Correct frames of a finished run; `propagate review` says which.
+
+    What lies between a corrected frame and the neighbouring frames that you answered for the same
+    object is tracked again, from both sides; no other file changes. Interrupted, it leaves the
+    run as it was or complete: the same command again ends it.
+    """
+    from propagate.cli.correcting import carry_out
+    from propagate.cli.prompts import gather
+
+    asked = gather(point or (), box or (), mask or (), prompts)
+    raise typer.Exit(carry_out(folder, asked, source, quiet=quiet))
