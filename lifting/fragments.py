@@ -9,8 +9,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from lifting.fuse import AXIS_BITS, KeyArray, Verdict, pack, unpack
+from lifting.fuse import AXIS_BITS, Verdict, pack, unpack
 from lifting.settings import Settings
+from lifting.tally import KeyArray
 from lifting.types import LabelArray
 from propagate.types import BoolArray, FloatArray
 

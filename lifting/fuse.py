@@ -1,69 +1,24 @@
-"""Counting votes: which ids were said of which place, with how much weight, by how many views.
+"""From what views saw to places with votes, and from votes to labels.
 
-A place is a voxel (three whole numbers packed into one) or a point of a given cloud (its index).
-A `Tally` holds places and votes in sorted arrays, so that tallies merge in linear time. A list of
-tallies, each as long as all that follow together, takes one view after the other at a cost that
-hardly grows with what is there already, never changes an older value, and holds twice the occupied
-places at most, however many views there were (O'Neil et al., "The log-structured merge-tree",
-1996).
-
-Ids are any numbers from 0 to 2^31 - 1; nothing is allotted for ids that no place has.
+A place is a voxel (three whole numbers packed into one) or a point of a given cloud (its index);
+`lifting.tally` counts what is said of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
+from lifting.tally import ID_BITS, ID_MASK, IndexArray, KeyArray, Tally, grouped, starts, summed
 from lifting.types import DoubleArray, LabelArray
 from lifting.visibility import NO_VOTE, Samples
 from propagate.errors import SceneError
-from propagate.types import BoolArray, FloatArray
-
-KeyArray = npt.NDArray[np.int64]
-IndexArray = npt.NDArray[np.intp]
+from propagate.types import FloatArray
 
 AXIS_BITS = 21
 _HALF_RANGE = 1 << (AXIS_BITS - 1)
-_ID_BITS = 32
-_ID_MASK = (1 << _ID_BITS) - 1
-
-
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """What is known of V places, with M votes.
-
-    Attributes:
-        keys: (V,) int64, the places, in order, each once.
-        sums: (V, 8) float32: weight; weight times the offset (3) from the voxel's centre in
-            voxels; weight of those samples that had a colour; that weight times the colour (3).
-        views: (V,) int32: by how many views the place was seen.
-        ballots: (M,) int64, in order, each once: the place's row and the id it got, packed.
-        votes: (M,) float32: the weight of the ballot.
-    """
-
-    keys: KeyArray
-    sums: FloatArray
-    views: LabelArray
-    ballots: KeyArray
-    votes: FloatArray
-
-    @property
-    def rows(self) -> npt.NDArray[np.intp]:
-        """(M,) the place of each vote, a row of `keys`."""
-        return (self.ballots >> _ID_BITS).astype(np.intp)
-
-    @property
-    def ids(self) -> LabelArray:
-        """(M,) int32: the id of each vote."""
-        return (self.ballots & _ID_MASK).astype(np.int32)
-
-
-Tallies = tuple[Tally, ...]
 
 
 def voxel_keys(points: FloatArray, voxel_m: float) -> KeyArray:
@@ -112,7 +67,7 @@ def tally_view(samples: Samples, voxel_m: float) -> Tally:
         offsets = scaled - np.floor(scaled) - np.float32(0.5)
     order = np.argsort(keys)
     ordered = keys.take(order)
-    fresh = _starts(ordered)
+    fresh = starts(ordered)
     first = np.flatnonzero(fresh)
     columns = np.zeros((len(keys), 8), np.float32)
     columns[:, 0] = weights
@@ -124,89 +79,24 @@ def tally_view(samples: Samples, voxel_m: float) -> Tally:
     labels = samples.labels.take(order)
     rows = np.cumsum(fresh) - 1
     ballots, votes = _ballots(rows, labels, samples.votes.take(order))
-    sums = _sums(columns, order, first)
+    sums = summed(columns, order, first)
     return Tally(ordered[first], sums, np.ones(len(first), np.int32), ballots, votes)
 
 
 def _ballots(rows: KeyArray, labels: LabelArray, votes: FloatArray) -> tuple[KeyArray, FloatArray]:
     """Ballots in order, each once, and what was voted with it; `NO_VOTE` is left out."""
     spoken = np.flatnonzero(labels != NO_VOTE)
-    ballots = (rows.take(spoken) << _ID_BITS) | labels.take(spoken)
-    return _grouped(ballots, votes.take(spoken))
-
-
-def _starts(ordered: KeyArray) -> BoolArray:
-    """(N,) bool: where a new value begins."""
-    fresh = np.ones(len(ordered), bool)
-    np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
-    return fresh
-
-
-def _sums(values: FloatArray, order: IndexArray, first: IndexArray) -> FloatArray:
-    """Sums of the runs of `values[order]` that begin at `first`.
-
-    A product with a sparse matrix of ones does it without sorting the rows.
-    """
-    ends = np.append(first, len(order))
-    ones = np.ones(len(order), values.dtype)
-    runs = csr_array((ones, order, ends), shape=(len(first), len(order)))
-    sums: FloatArray = runs @ values
-    return sums
-
-
-def _grouped(ballots: KeyArray, votes: FloatArray) -> tuple[KeyArray, FloatArray]:
-    """Ballots in order, each once, with the sum of its votes."""
-    order = np.argsort(ballots, kind="stable")
-    ordered = ballots.take(order)
-    first = np.flatnonzero(_starts(ordered))
-    return ordered[first], _sums(votes, order, first)
-
-
-def merged(tallies: Sequence[Tally]) -> Tally:
-    """All of them (one or more) together, as if their views had been counted in one."""
-    if len(tallies) == 1:
-        return tallies[0]
-    keys = np.concatenate([one.keys for one in tallies])
-    order = np.argsort(keys, kind="stable")  # these are sorted runs, so nearly linear
-    ordered = keys.take(order)
-    fresh = _starts(ordered)
-    first = np.flatnonzero(fresh)
-    row_of = np.empty(len(keys), np.int64)
-    row_of[order] = np.cumsum(fresh) - 1
-    ends = np.cumsum([len(one.keys) for one in tallies])
-    parts = np.split(row_of, ends[:-1])
-    views = np.zeros(len(first), np.int32)
-    for one, rows in zip(tallies, parts, strict=True):
-        views[rows] += one.views
-    ballots = np.concatenate(
-        [
-            (rows.take(one.rows) << _ID_BITS) | (one.ballots & _ID_MASK)
-            for one, rows in zip(tallies, parts, strict=True)
-        ]
-    )
-    ballots, votes = _grouped(ballots, np.concatenate([one.votes for one in tallies]))
-    sums = _sums(np.concatenate([one.sums for one in tallies]), order, first)
-    return Tally(ordered[first], sums, views, ballots, votes)
-
-
-def added(tallies: Tallies, new: Tally) -> Tallies:
-    """The tallies with one more, merged so that each is as long as all that follow together."""
-    kept = (*tallies, new)
-    sizes = np.array([len(one.keys) for one in kept])
-    following = sizes.sum() - np.cumsum(sizes)
-    short = np.flatnonzero(sizes < following)
-    if not len(short):
-        return kept
-    return (*kept[: short[0]], merged(kept[short[0] :]))
+    ballots = (rows.take(spoken) << ID_BITS) | labels.take(spoken)
+    return grouped(ballots, votes.take(spoken))
 
 
 def renamed(tally: Tally, new_ids: LabelArray) -> Tally:
     """The tally with every id `n` called `new_ids[n]`; votes for `NO_VOTE` are left out."""
     ids = new_ids[tally.ids]
     kept = ids != NO_VOTE
-    ballots = (tally.ballots[kept] & ~np.int64(_ID_MASK)) | ids[kept]
-    ballots, votes = _grouped(ballots, tally.votes[kept])
-    return Tally(tally.keys, tally.sums, tally.views, ballots, votes)
+    ballots = (tally.ballots[kept] & ~np.int64(ID_MASK)) | ids[kept]
+    ballots, votes = grouped(ballots, tally.votes[kept])
+    return Tally(tally.keys, tally.sums, tally.views, ballots, votes, tally.span)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +127,7 @@ def decide(tally: Tally) -> Verdict:
     shares, won = np.zeros(count, np.float32), np.zeros(count, np.float32)
     rows, ids, votes = tally.rows, tally.ids, tally.votes
     if len(rows):
-        first = np.flatnonzero(_starts(tally.ballots >> _ID_BITS))
+        first = np.flatnonzero(starts(tally.ballots >> ID_BITS))
         voted = rows[first]
         order = np.lexsort((ids, -votes, rows))
         labels[voted] = ids[order][first]

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from lifting.fuse import IndexArray, KeyArray, Tally, pack, unpack
+from lifting.fuse import pack, unpack
+from lifting.tally import IndexArray, KeyArray, Tally
 from lifting.types import LabelArray
 from lifting.visibility import NO_VOTE
 from propagate.types import FloatArray

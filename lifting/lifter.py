@@ -8,26 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lifting.fragments import floating, well_seen, without_fragments
-from lifting.fuse import (
-    KeyArray,
-    Tallies,
-    Tally,
-    Verdict,
-    added,
-    centres,
-    decide,
-    merged,
-    tally_view,
-    voxel_keys,
-)
+from lifting.fuse import Verdict, centres, decide, tally_view, voxel_keys
 from lifting.occlusion import Target
 from lifting.settings import Settings
+from lifting.tally import KeyArray, Tallies, Tally, added, merged
 from lifting.types import LabelArray, LabelledCloud, View
 from lifting.visibility import Samples, seen_by_depth, seen_of_cloud
 from propagate.errors import SceneError
 from propagate.types import FloatArray, ImageArray
 
 _MANY_VIEWS = 8
+_FORGET_AFTER = (
+    64  # views; a place that one of so many has seen, and none of as many after, is noise
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +75,11 @@ class Lifter:
         """
         if not isinstance(view, View):
             raise SceneError(f"views must be lifting.View, got {type(view).__name__}")
+        tally = tally_view(self.seen(state, view), self.settings.voxel_m)
+        noisy = state.target is None and self.settings.least_views > 1
         return replace(
             state,
-            tallies=added(state.tallies, tally_view(self.seen(state, view), self.settings.voxel_m)),
+            tallies=added(state.tallies, tally, _FORGET_AFTER if noisy else 0),
             views=state.views + 1,
             labelled=state.labelled + (view.labels is not None),
         )
@@ -127,8 +122,11 @@ class Lifter:
         """The cloud that some votes make; `state` says of what and how many views gave them."""
         if state.target is not None:
             return _labelled(tally, state.target, self.settings)
-        few = state.views < _MANY_VIEWS
-        return _fused(tally, replace(self.settings, least_views=1) if few else self.settings)
+        if state.views < _MANY_VIEWS or self.settings.least_views <= 1:
+            return _fused(tally, replace(self.settings, least_views=1))
+        if state.views >= 2 * _FORGET_AFTER:  # so that it does not matter what was forgotten before
+            tally = tally.at(tally.views > 1)
+        return _fused(tally, self.settings)
 
 
 def lift(

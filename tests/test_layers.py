@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 SHARED = VALUES | {"plugins", "config", "masks", "export", "videos"}
 """What `lifting` may know of `propagate`, beside its public names."""
 GEOMETRY = {"_checks", "types", "camera", "settings"}
-LIFT = GEOMETRY | {"occlusion", "visibility", "fuse", "fragments", "instances", "lifter"}
+LIFT = GEOMETRY | {"occlusion", "visibility", "tally", "fuse", "fragments", "instances", "lifter"}
 LIFTING: dict[str, set[str]] = {
     "_checks": set(),
     "types": {"_checks"},
@@ -62,9 +62,10 @@ LIFTING: dict[str, set[str]] = {
     "settings": set(),
     "occlusion": GEOMETRY,
     "visibility": GEOMETRY | {"occlusion"},
-    "fuse": GEOMETRY | {"visibility"},
-    "fragments": GEOMETRY | {"visibility", "fuse"},
-    "instances": GEOMETRY | {"visibility", "fuse", "fragments"},
+    "tally": GEOMETRY,
+    "fuse": GEOMETRY | {"visibility", "tally"},
+    "fragments": GEOMETRY | {"visibility", "tally", "fuse"},
+    "instances": GEOMETRY | {"visibility", "tally", "fuse", "fragments"},
     "formats": GEOMETRY,
     "export": GEOMETRY | {"_open3d"},
     "_open3d": GEOMETRY,

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifting.fuse import (
-    added,
-    centres,
-    decide,
-    merged,
-    pack,
-    renamed,
-    tally_view,
-    unpack,
-    voxel_keys,
-)
+from lifting.fuse import centres, decide, pack, renamed, tally_view, unpack, voxel_keys
+from lifting.tally import added, merged
 from lifting.visibility import NO_VOTE, Samples
 from propagate.errors import SceneError
 
@@ -59,8 +51,13 @@ def counted(views):
     return weights, places, colours, votes, seen
 
 
-@given(st.lists(samples(), min_size=1, max_size=6))
-def test_counts_as_dictionaries_do(views):
+@given(st.lists(samples(), min_size=1, max_size=6), st.sampled_from([1, 3, 1000]))
+def test_counts_as_dictionaries_do(views, block):
+    with mock.patch("lifting.tally._BLOCK", block):  # places merged at a time
+        counts_as_dictionaries_do(views)
+
+
+def counts_as_dictionaries_do(views):
     tallies = ()
     for one in views:
         tallies = added(tallies, tally_view(one, VOXEL))
@@ -142,3 +139,30 @@ def test_points_of_another_unit_are_refused():
         voxel_keys(np.array([[3e5, 0, 0]], np.float32), VOXEL)
     with pytest.raises(SceneError, match="too far"):
         voxel_keys(np.array([[np.inf, 0, 0]], np.float32), VOXEL)
+
+
+def seen_at(cells):
+    points = np.stack([np.asarray(cells) * VOXEL + VOXEL / 2] + [np.zeros(len(cells))] * 2, 1)
+    ones = np.ones(len(cells), np.float32)
+    labels = np.ones(len(cells), np.int32)
+    return tally_view(Samples(points.astype(np.float32), labels, ones, ones, None), VOXEL)
+
+
+def test_what_one_view_of_many_saw_is_forgotten():
+    random = np.random.default_rng(0)
+    views = [np.array([500])] + [random.choice(100, 10, replace=False) for _ in range(200)]
+
+    def after(count, forget_after):
+        tallies = ()
+        for cells in views[:count]:
+            tallies = added(tallies, seen_at(cells), forget_after)
+        tally = merged(tallies)
+        assert tally.span == count
+        return dict(zip(unpack(tally.keys)[:, 0].tolist(), tally.views.tolist(), strict=True))
+
+    everything = after(201, 0)
+    assert everything.pop(500) == 1
+    remembered = after(201, 8)
+    assert 500 not in remembered and remembered.keys() == everything.keys()
+    assert sum(remembered.values()) > 0.98 * sum(everything.values())
+    assert 500 in after(15, 8)  # not enough yet
