@@ -12,7 +12,7 @@ from propagate.cli.finished_run import StoredResults
 from propagate.cli.sheet import with_mask
 from propagate.export._drawing import DARK, WHITE, Colour, chip, chip_size, colour_of, plain
 from propagate.review import Finding, Look
-from propagate.types import ImageArray
+from propagate.types import ImageArray, Mask
 from propagate.videos import Video
 
 _CELL_HW = (270, 360)
@@ -57,22 +57,27 @@ def worst_sheet(video: Video, results: StoredResults, findings: Sequence[Finding
 def _cell(video: Video, results: StoredResults, number: int, finding: Finding) -> ImageArray:
     """(270, 360, 3): one finding."""
     look = finding.look
-    image = video.frame(look.index).image
+    x0, y0, x1, y1 = _around(results[look.index].size_hw, look)
+    part = video.frame(look.index).image[y0:y1, x0:x1]
+    how = cv2.INTER_AREA if part.shape[0] > _CELL_HW[0] else cv2.INTER_CUBIC
+    cell = np.asarray(cv2.resize(part, _CELL_HW[::-1], interpolation=how), np.uint8)
     result = results[look.index]
     if finding.object_id in result:
-        image = with_mask(image, result[finding.object_id])
+        mask = result[finding.object_id]
+        small = mask.pixels[y0:y1, x0:x1].astype(np.float32)
+        fitted = cv2.resize(small, _CELL_HW[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+        cell = with_mask(cell, Mask(mask.object_id, fitted))
     elif look.box is not None:
-        image = image.copy()
-        x0, y0, x1, y1 = look.box
-        cv2.rectangle(image, (x0, y0), (x1 - 1, y1 - 1), colour_of(finding.object_id), 1)
-    part, (x0, y0, x1, y1) = _around(image, look)
-    shrinks = part.shape[0] > _CELL_HW[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    cell = np.asarray(cv2.resize(part, _CELL_HW[::-1], interpolation=how), np.uint8)
+        scale = _CELL_HW[1] / (x1 - x0)
+        left, top, right, bottom = (
+            round(scale * side) for side in np.subtract(look.box, (x0, y0, x0, y0)).tolist()
+        )
+        colour = colour_of(finding.object_id)
+        cv2.rectangle(cell, (left, top), (right - 1, bottom - 1), colour, 1)
     time = "" if look.time_s is None else f"  {look.time_s:.2f} s"
     head = f"{number}   frame {look.index}{time}   #{finding.object_id}"
     chip(cell, (0, 0), head, colour_of(finding.object_id), 0.9)
-    where = f"x {x0}..{x1}  y {y0}..{y1}"
+    where = f"x {x0} to {x1}  y {y0} to {y1}"
     for line, text in enumerate((where, finding.reason)):
         text = _fitting(text, _CELL_HW[1])
         below = chip_size(text, 0.75)[1]
@@ -80,9 +85,9 @@ def _cell(video: Video, results: StoredResults, number: int, finding: Finding) -
     return cell
 
 
-def _around(image: ImageArray, look: Look) -> tuple[ImageArray, tuple[int, int, int, int]]:
-    """The part around an object in the shape of a cell, and where it lies: x0, y0, x1, y1."""
-    height, width = image.shape[:2]
+def _around(size_hw: tuple[int, int], look: Look) -> tuple[int, int, int, int]:
+    """The part of a picture around an object in the shape of a cell: x0, y0, x1, y1."""
+    height, width = size_hw
     box = np.array(look.box if look.box is not None else (0, 0, width, height))
     shape = _CELL_HW[1] / _CELL_HW[0]
     tall = max(_AROUND * max(box[3] - box[1], (box[2] - box[0]) / shape), _LEAST_SIDE)
@@ -91,7 +96,7 @@ def _around(image: ImageArray, look: Look) -> tuple[ImageArray, tuple[int, int, 
     x0 = round(float(np.clip((box[0] + box[2] - wide) / 2, 0, width - wide)))
     y0 = round(float(np.clip((box[1] + box[3] - tall) / 2, 0, height - tall)))
     x1, y1 = min(width, x0 + max(1, round(wide))), min(height, y0 + max(1, round(tall)))
-    return image[y0:y1, x0:x1], (x0, y0, x1, y1)
+    return x0, y0, x1, y1
 
 
 def _fitting(text: str, width: int) -> str:
@@ -167,16 +172,15 @@ def _row(plot: ImageArray, axis: _Axis, top: int, object_id: int, series: Sequen
         cv2.line(plot, (_LEFT, y), (_WIDTH - _RIGHT, y), _GRID, 1)
         _write(plot, f"{score:g}", (_LEFT - 32, y + 4), _FAINT, 0.42)
     _write(plot, f"#{object_id}", (14, (ceiling + bottom) // 2 + 6), colour, 0.62)
-    run: list[tuple[int, int]] = []
-    for look in [*series, None]:
-        if look is not None and look.area:
-            run.append((axis.x(look.index), axis.y(look.score, top)))
-        elif run:
-            line = np.array([*run, run[-1]], np.int32)
-            cv2.polylines(
-                plot, [line], isClosed=False, color=colour, thickness=2, lineType=cv2.LINE_AA
-            )
-            run = []
+    runs: list[list[tuple[int, int]]] = [[]]
+    for look in series:
+        if look.area:
+            runs[-1].append((axis.x(look.index), axis.y(look.score, top)))
+        elif runs[-1]:
+            runs.append([])
+    for run in filter(None, runs):
+        line = np.array([*run, run[-1]], np.int32)  # one point alone is drawn as well
+        cv2.polylines(plot, [line], False, colour, 2, cv2.LINE_AA)  # noqa: FBT003 - not closed
 
 
 def _number(plot: ImageArray, axis: _Axis, top: int, number: int, finding: Finding) -> None:
