@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lifting.formats import SceneViews
 from lifting.formats._labels import LabelledViews
-from lifting.fuse import Tally
 from lifting.lifter import LiftState
+from lifting.tally import Tally
 from propagate.errors import InputError
 from propagate.export import replacing
 
@@ -66,7 +67,7 @@ class Checkpoint:
                 request = json.loads(bytes(archive["request"]))
                 views, labelled, count = (int(one) for one in archive["counts"])
                 tallies = tuple(
-                    Tally(*(archive[f"{one.name}{number}"] for one in fields(Tally)))
+                    Tally(*(_plain(archive[f"{one.name}{number}"]) for one in fields(Tally)))
                     for number in range(count)
                 )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -107,6 +108,11 @@ class Checkpoint:
     def remove(self) -> None:
         """Drop the file where there is one."""
         self.path.unlink(missing_ok=True)
+
+
+def _plain(value: npt.NDArray[Any]) -> Any:
+    """A number that was stored as an array, as a number again."""
+    return value.item() if value.ndim == 0 else value
 
 
 def describe_scene(views: SceneViews) -> str:
