@@ -193,7 +193,7 @@ def test_killed_at_any_moment_the_same_command_completes_it(
     whole = shutil.copytree(tracked, run.with_name("whole"))
     assert command("correct", whole, f"--mask={painted}@12").code == 0
     old, new = everything(tracked), everything(whole)
-    files = 1 + sum(old[name] != new[name] for name in old)  # gathered, listed, moved
+    files = sum(old[name] != new[name] for name in old)  # gathered, listed, moved
     before = {
         "gathering": KILL_IN_WRITING.format(count=files // 2),
         "moving": KILL_IN_WRITING.format(count=files + 1 + files // 2),
@@ -298,3 +298,16 @@ def test_both_ways_is_tracking_forwards_and_then_correcting(
         }
     done = command(*words, *two, "--out", out, "--resume")
     assert done.code == 2 and "--both-ways" in done.err
+
+
+def test_a_folder_keeps_its_names(command, folder, mask, painted, quick, tmp_path):
+    out = tmp_path / "named"
+    assert command("track", folder, "--mask", mask, "--out", out, *quick).code == 0
+    before = everything(out)
+    assert command("correct", out, f"--mask={painted}@12").code == 0
+    after = everything(out)
+    assert before.keys() == after.keys()
+    assert np.array_equal(labels(out / "masks/take_1013.png") == 2, labels(painted) == 2)
+    assert before["masks/take_1001.png"] == after["masks/take_1001.png"]
+    stems = [frame["stem"] for frame in json.loads(after["tracks.json"])["frames"]]
+    assert stems == [f"take_{number}" for number in range(1001, 1025)]
