@@ -148,6 +148,12 @@ class Recomputation:
             numbered = [replace(prompt, frame_index=number) for prompt in asked.values()]
             result = _last(self.tracker.step(state, replace(frame, index=number), numbered))
         answers = {i: answer for i, answer in packed(result).items() if i in asked}
+        empty = [i for i in asked if i not in answers or answers[i].rle is None]
+        if empty:
+            raise PromptError(
+                f"nothing of object {empty[0]} is found in frame {index} with these prompts; "
+                "add a point on it, a box or a mask"
+            )
         self._settle(index, answers, fixed=())
 
     def _seen_at(self, index: int, others: Sequence[int]) -> TrackerState:

@@ -228,5 +228,19 @@ def test_what_does_not_belong_together_is_said(clip, results, tracker):
         list(propagate.correct(clip.frames(), results, asked, tracker=tracker))
 
 
+def test_a_click_that_finds_nothing_is_said(clip, results, tracker):
+    """Otherwise all frames that depend on it would lose the object."""
+
+    class Blind(ColourSegmenter):
+        def decode(self, embedding, prompts):
+            answers = super().decode(embedding, prompts)
+            return [replace(one, logits=-np.abs(one.logits) - 1) for one in answers]
+
+    blind = replace(tracker, segmenter=Blind(tracker.segmenter.config))
+    asked = [Prompt(3, 1, points_xy=[[5, 5]])]
+    with pytest.raises(PromptError, match="nothing of object 1 is found in frame 3"):
+        list(propagate.correct(clip.images, results, asked, tracker=blind))
+
+
 def test_first_frames_stand_in_for_unknown_anchors(clip, results):
     assert first_seen({result.index: result for result in results}) == ((0, 1), (0, 2))
