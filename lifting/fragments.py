@@ -17,6 +17,8 @@ from propagate.types import BoolArray, FloatArray
 
 Pair = tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]
 
+_UNANIMOUS, _SEVERAL, _FEWEST = 0.97, 2, 8  # of the votes, views on average, voxels
+
 # Half of the 26 neighbours: the other half are their opposites.
 _NEIGHBOURS = tuple(
     (x << (2 * AXIS_BITS)) + (y << AXIS_BITS) + z
@@ -92,16 +94,20 @@ def pieces(keys: KeyArray, labels: LabelArray) -> npt.NDArray[np.intp]:
     return found
 
 
-def without_fragments(keys: KeyArray, verdict: Verdict, least_share: float) -> LabelArray:
+def without_fragments(
+    keys: KeyArray, verdict: Verdict, views: LabelArray, least_share: float
+) -> LabelArray:
     """(V,) int32: the labels, but for small pieces that lie apart from their object's largest.
 
     Such a piece is another surface behind the edge of a mask, as a rule. Size is the weight of the
     votes, so that what only edges of masks cover counts little. The piece gets its next best label;
-    where that makes a small piece again, none.
+    where that makes a small piece again, none. A piece on which several views agree stays: a leg of
+    a chair, or the side of a cabinet that stands behind something.
 
     Args:
         keys: (V,) voxels in order.
         verdict: the labels, the next best ones, and the votes.
+        views: (V,) in how many views each was seen.
         least_share: of the largest piece's size.
     """
     labels = verdict.labels
@@ -112,8 +118,18 @@ def without_fragments(keys: KeyArray, verdict: Verdict, least_share: float) -> L
         ids, kind = np.unique(labels, return_inverse=True)
         np.maximum.at(largest, kind, size[piece])
         small = (size[piece] < least_share * largest[kind]) & (ids[kind] != 0)
+        small &= ~_agreed(piece, verdict, views)[piece]
         labels = np.where(small, instead, labels)
     return labels
+
+
+def _agreed(piece: npt.NDArray[np.intp], verdict: Verdict, views: LabelArray) -> BoolArray:
+    """(P,) bool: which pieces have nearly all votes of several views, on more than a few voxels."""
+    count, votes = np.bincount(piece), np.bincount(piece, verdict.votes)
+    share = np.bincount(piece, verdict.votes * verdict.shares) / np.maximum(votes, 1e-12)
+    seen = np.bincount(piece, views) / count
+    agreed: BoolArray = (share > _UNANIMOUS) & (seen >= _SEVERAL) & (count >= _FEWEST)
+    return agreed
 
 
 def floating(keys: KeyArray, least_voxels: int) -> BoolArray:

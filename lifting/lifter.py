@@ -173,7 +173,7 @@ def _fused(tally: Tally, settings: Settings) -> LabelledCloud:
     verdict = verdict.at(rows)
     labels = verdict.labels
     if settings.least_fragment and len(rows):
-        labels = without_fragments(keys, verdict, settings.least_fragment)
+        labels = without_fragments(keys, verdict, views, settings.least_fragment)
     offsets = sums[:, 1:4] / sums[:, :1]
     return LabelledCloud(
         (centres(keys, settings.voxel_m) + offsets * settings.voxel_m).astype(np.float32),
@@ -206,7 +206,9 @@ def _without_fragments_of_points(
     keys = point_cells(tally, target, settings)
     order = np.argsort(keys, kind="stable")
     labels = np.empty_like(verdict.labels)
-    labels[order] = without_fragments(keys[order], verdict.at(order), settings.least_fragment)
+    labels[order] = without_fragments(
+        keys[order], verdict.at(order), tally.views[order], settings.least_fragment
+    )
     return labels
 
 

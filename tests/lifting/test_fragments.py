@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,9 +63,14 @@ def test_a_far_small_piece_gets_the_next_label():
     verdict = Verdict(
         np.full(len(keys), 5, np.int32), np.where(far, 8, 0).astype(np.int32), ones, ones
     )
-    labels = without_fragments(keys[order], verdict, 0.1)
+    once = np.ones(len(keys), np.int32)
+    labels = without_fragments(keys[order], verdict, once, 0.1)
     assert set(labels[far]) == {8} and set(labels[~far]) == {5}
-    assert set(without_fragments(keys[order], verdict, 0.01)) == {5}
+    assert set(without_fragments(keys[order], verdict, once, 0.01)) == {5}
+    # what several views agree on stays; not what they disagree on
+    assert set(without_fragments(keys[order], verdict, 2 * once, 0.1)) == {5}
+    split = replace(verdict, shares=np.where(far, 0.8, 1).astype(np.float32))
+    assert set(without_fragments(keys[order], split, 2 * once, 0.1)[far]) == {8}
     assert floating(keys[order], 30)[far].all() and not floating(keys[order], 30)[~far].any()
 
 
