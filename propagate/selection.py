@@ -35,6 +35,8 @@ class Config:
             a look-alike is not taken for the object that went away.
         agreement: weight of the overlap with what is expected, against the predicted IoU, when
             one of several candidates is chosen.
+        wholeness: how much expected IoU a fresh answer may lack for every e-fold of area that it
+            is larger: of equally good answers to a click, who follows things means the whole.
         patience: frames after which an object that does not come back counts as absent, or as lost
             where something that resembles it is in sight.
         overlap: whether masks may share pixels.
@@ -43,6 +45,7 @@ class Config:
     least_score: float = 0.15
     return_score: float = 0.3
     agreement: float = 0.2
+    wholeness: float = 0.08
     patience: int = 15
     overlap: bool = False
 
@@ -72,7 +75,10 @@ class Selection:
             expected: (h, w) 0..1 where the object is believed to be, or None for a fresh prompt.
         """
         merit = candidates.scores.astype(np.float64)
-        if expected is not None:
+        if expected is None:
+            areas = (candidates.logits > 0).sum((1, 2))
+            merit = merit + self._config.wholeness * np.log(np.maximum(areas, 1))
+        else:
             place = _on_logits(expected, candidates)
             merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
         best = int(merit.argmax())

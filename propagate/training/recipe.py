@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,15 @@ class Recipe:
     early: Stage = EARLY
     late: Stage = LATE
     early_steps: int = 2000
+
+    def lasting(self, steps: int) -> Recipe:
+        """The same in another number of steps: its parts keep their lengths where they fit."""
+        return replace(
+            self,
+            steps=steps,
+            early_steps=min(self.early_steps, 2 * steps // 3),
+            cool_down=min(self.cool_down, 3 * steps // 10),
+        )
 
 
 GPU = Recipe(

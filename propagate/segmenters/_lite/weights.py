@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -22,6 +23,23 @@ def save_weights(network: LiteNetwork, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     save_file(state, part)
     part.replace(path)
+
+
+def blended(one: LiteNetwork, other: LiteNetwork, share: float) -> LiteNetwork:
+    """A network whose weights lie between two, `share` of them of the other.
+
+    What a network has learnt last it knows best, and what it knew before it half forgets; between
+    the two it often does both (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022).
+    """
+    theirs = other.state_dict()
+    made = LiteNetwork().eval()
+    made.load_state_dict(
+        {
+            key: torch.lerp(value, theirs[key], share) if value.is_floating_point() else value
+            for key, value in one.state_dict().items()
+        }
+    )
+    return made
 
 
 def load_weights(path: Path) -> LiteNetwork:

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from propagate.errors import CheckpointError, InputError
-from propagate.segmenters._lite.network import Answer
-from propagate.segmenters._lite.weights import load_weights
+from propagate.segmenters._lite.network import Answer, LiteNetwork
+from propagate.segmenters._lite.weights import blended, load_weights
 from propagate.training import clips, cutouts, losses, questions, simulation
 from propagate.training.clips import ClipSettings
 from propagate.training.dataset import Samples, SampleSettings, Stage
@@ -217,3 +217,17 @@ def test_training_learns_resumes_and_repeats(data: Path, imagenet: Path, tmp_pat
 def test_training_without_a_start_is_said(data: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="ImageNet"):
         next(train(data, tmp_path / "run", Recipe(steps=1), None))
+
+
+def test_blended_weights_lie_between() -> None:
+    one, other = LiteNetwork(), LiteNetwork()
+    mixed = blended(one, other, 0.25).state_dict()
+    for key, value in one.state_dict().items():
+        if value.is_floating_point():
+            expected = 0.75 * value + 0.25 * other.state_dict()[key]
+            torch.testing.assert_close(mixed[key], expected)
+
+
+def test_a_shorter_recipe_keeps_both_stages_and_its_end() -> None:
+    short = Recipe().lasting(300)
+    assert (short.steps, short.early_steps, short.cool_down) == (300, 200, 90)
