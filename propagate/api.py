@@ -112,7 +112,8 @@ def correct(
     An anchor is an object in a frame that the user answered. A correction becomes one: a mask is
     returned exactly as given, a click or box changes what is there. What lies between it and the
     neighbouring anchors of its object is tracked again from both sides and fused (behind the last
-    anchor from one side); nothing else changes. Other objects lose the pixels that it takes there.
+    anchor from one side); nothing else changes. Other objects lose the pixels that it takes there,
+    but for their own anchors, which lose only what a correction claims in the very same frame.
 
     Args:
         video: what was tracked; it must be readable out of order, see `open_video`.
