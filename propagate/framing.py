@@ -18,7 +18,7 @@ from propagate.coords import Size, Window
 from propagate.masks import box_of
 from propagate.types import Evidence, FloatArray, FrameResult, Guess, Mask, Prompt
 
-_STEP = 0.75  # a window is this much smaller than the next larger one
+_STEP = 0.85  # a window is this much smaller than the next larger one
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
 
 
@@ -32,7 +32,7 @@ class Config:
         closest: smallest window, as a share of the picture's sides; 1 always shows all of it.
     """
 
-    margin: float = 0.3
+    margin: float = 0.35
     closest: float = 0.25
 
 
@@ -95,7 +95,7 @@ class Framing:
         return np.concatenate([low, high]).astype(np.float32)
 
     def _share(self, needed: FloatArray, size_hw: Size) -> float:
-        """The window's side as a share of the picture's: 1, 0.75, 0.56, ... as fits."""
+        """The window's side as a share of the picture's: 1, 0.85, 0.72, ... as fits."""
         share = float(np.max((needed[2:] - needed[:2]) / size_hw[::-1]))
         steps = np.floor(np.log(max(share, self._config.closest)) / np.log(_STEP) + 1e-6)
         return float(_STEP ** max(steps, 0))

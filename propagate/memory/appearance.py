@@ -41,7 +41,7 @@ class Config:
     diverse: int = 2
     every: int = 5
     least_score: float = 0.5
-    sharpness: float = 2.5
+    sharpness: float = 2.0
     sigma: float = 4.0
 
 
