@@ -2,8 +2,8 @@
 
 Nothing here knows the truth. A frame is doubtful where the tracker says so (a low score, an object
 that is occluded or lost) and where an object does what it did not do before: its score falls, its
-area or its place jumps, its mask overlaps the last one less than usual. All are compared with what
-is usual for this object, so that a fast or a badly scored object is not doubtful all along.
+area, its shape or its place jumps. All are compared with what is usual for this object, so that a
+lively or a badly scored one is not doubtful all along.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from propagate.types import BoolArray, FrameResult, State
 
 Series = npt.NDArray[np.float64]
 
-_WEIGHTS = {"score": 0.8, "fall": 0.6, "area": 0.5, "jump": 0.6, "overlap": 0.5}
+_WEIGHTS = {"score": 0.8, "fall": 0.6, "area": 0.5, "jump": 0.6, "shape": 0.6}
 _MISSING = {"lost": 1.0, "occluded": 0.5, "absent": 0.3, "tracked": 1.0}
+_BOUNCE = 1.0  # sides of the object; turning so sharply is nothing unusual
+_TURN = 0.1  # likeness; a shape that changes by so much is turning
 _LEAST = 0.15  # doubt below which a frame is not worth showing
 _DEPENDING = 0.1  # doubt that every frame has for depending on a doubtful one
 _HALF_LIFE_S = 2.0  # a frame so much later depends half as much on this one
@@ -40,7 +42,8 @@ class Look:
         score: expected IoU, 0..1.
         area: pixels; 0 where there is no mask.
         box: (x0, y0, x1, y1) pixels, of the last mask where there is none now; None before it.
-        overlap: IoU with the mask of the frame before, or None where one of them is missing.
+        likeness: IoU with the mask of the frame before when both boxes are centred on each other,
+            or None where one of them is missing.
         reason: why there is no mask.
     """
 
@@ -50,7 +53,7 @@ class Look:
     score: float
     area: int
     box: tuple[int, int, int, int] | None
-    overlap: float | None
+    likeness: float | None
     reason: str = ""
 
 
@@ -80,13 +83,14 @@ def looks(results: Iterable[FrameResult]) -> dict[int, list[Look]]:
     found: dict[int, list[Look]] = {}
     before: dict[int, BoolArray] = {}
     for result in results:
+        now: dict[int, BoolArray] = {}
         for mask in result.masks:
             box = box_of(mask.pixels)
             if box is None:
                 continue
-            last = before.get(mask.object_id)
             x0, y0, x1, y1 = (int(side) for side in box)
-            same = last is not None and last.shape == mask.pixels.shape
+            now[mask.object_id] = mask.pixels[y0:y1, x0:x1]
+            last = before.get(mask.object_id)
             look = Look(
                 result.index,
                 result.time_s,
@@ -94,7 +98,7 @@ def looks(results: Iterable[FrameResult]) -> dict[int, list[Look]]:
                 mask.score,
                 area(mask.pixels),
                 (x0, y0, x1, y1),
-                iou(mask.pixels, last) if same and last is not None else None,
+                None if last is None else _likeness(now[mask.object_id], last),
             )
             found.setdefault(mask.object_id, []).append(look)
         for object_id, gone in result.missing.items():
@@ -106,8 +110,20 @@ def looks(results: Iterable[FrameResult]) -> dict[int, list[Look]]:
                     gone.reason,
                 )
             )
-        before = {mask.object_id: mask.pixels for mask in result.masks}
+        before = now
     return dict(sorted(found.items()))
+
+
+def _likeness(one: BoolArray, other: BoolArray) -> float:
+    """IoU of two masks, each cut to its box, when the boxes are centred on each other."""
+    size = np.maximum(one.shape, other.shape)
+    placed = []
+    for part in (one, other):
+        whole = np.zeros(size, bool)
+        y, x = (size - part.shape) // 2
+        whole[y : y + part.shape[0], x : x + part.shape[1]] = part
+        placed.append(whole)
+    return iou(placed[0], placed[1])
 
 
 def rank(
@@ -178,14 +194,14 @@ def _signs(series: Sequence[Look], window: int) -> dict[str, Series]:
     there = np.array([look.area > 0 for look in series])
     score = np.array([look.score for look in series])
     size = np.array([np.sqrt(max(look.area, 1)) for look in series])
-    overlap = np.array([np.nan if look.overlap is None else look.overlap for look in series])
+    likeness = np.array([np.nan if look.likeness is None else look.likeness for look in series])
     jump = _jumps(series, size)
     unusual = {
         "score": (0.8 - score) / 0.5,
         "fall": (_usual(score, there, window) - score) / 0.3,
         "area": np.abs(np.log(size / _usual(size, there, 5))) / np.log(1.6),
-        "jump": jump - _usual(jump, there, window),
-        "overlap": (_usual(overlap, there, window) - overlap) / 0.5,
+        "jump": jump - _usual(jump, there, window) - _BOUNCE,
+        "shape": (_usual(likeness, there, window) - likeness - _TURN) / 0.4,
     }
     signs = {
         name: np.where(there, np.clip(np.nan_to_num(_WEIGHTS[name] * value), 0, _WEIGHTS[name]), 0)
@@ -232,8 +248,8 @@ def _reason(name: str, series: Sequence[Look], place: int) -> str:
         return f"returned with {now.area} pixels"
     if name == "area":
         return f"area changed from {before.area} to {now.area} pixels"
-    if name == "overlap":
-        return f"overlaps its last mask by {now.overlap or 0:.2f} only"
+    if name == "shape":
+        return "changed its shape"
     return "jumped"
 
 
