@@ -196,7 +196,7 @@ def replace_frames(
     ):
         for line in old:
             index = _index(line.removesuffix(",\n").strip().encode() + b"\n")
-            if index in results:
+            if index is not None and index in results:
                 dumped = (_dump(record(results[index])) + "\n").encode()
                 text = dumped.decode().rstrip() if config.rle else _slim(dumped)
                 line = text + line[len(line.rstrip(",\n")) :]

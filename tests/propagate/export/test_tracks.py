@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from pycocotools import mask as coco
 from propagate import plugins
 from propagate.errors import OutputError
 from propagate.export import Run
-from propagate.export.tracks import Config, TracksJournal, parse_record, record
+from propagate.export.tracks import (
+    Config,
+    TracksJournal,
+    parse_record,
+    record,
+    replace_frames,
+)
 from propagate.testing import moving_shapes
 from propagate.types import FrameResult, Mask
 
@@ -135,3 +142,22 @@ def test_assembling_an_empty_journal_gives_valid_json(tmp_path):
     path = tmp_path / "tracks.json"
     TracksJournal(tmp_path / "none").assemble(path, Config())
     assert json.loads(path.read_text())["frames"] == []
+
+
+def test_replaced_frames_are_new_and_all_other_lines_stay(tmp_path):
+    video = moving_shapes(2, 6, (40, 64))
+    for rle in (False, True):
+        config = Config(rle=rle)
+        journal = TracksJournal(tmp_path / f"{rle}.part")
+        for index in range(6):
+            journal.append(video.result(index))
+        path, target = tmp_path / f"{rle}.json", tmp_path / f"{rle}2.json"
+        journal.assemble(path, config)
+        moved = replace(video.result(0), index=3)
+        replace_frames(path, target, {3: moved, 5: video.result(5)}, config)
+        old, new = path.read_text().splitlines(), target.read_text().splitlines()
+        assert [n for n, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1]] == [4]
+        frame = json.loads(target.read_text())["frames"][3]
+        areas = {entry["id"]: entry["area"] for entry in frame["objects"]}
+        assert areas == {key: video.masks[key][0].sum() for key in (1, 2)}
+        assert all(("rle" in entry) == rle for entry in frame["objects"])
