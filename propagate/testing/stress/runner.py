@@ -69,11 +69,14 @@ class Report:
 
     @property
     def total(self) -> Figures:
-        """The measures over all objects of all scenarios."""
+        """The measures over all scenarios, see `of`."""
         return self.of("")
 
     def of(self, family: str) -> Figures:
         """The measures over the scenarios whose names begin so, such as "look-alikes".
+
+        J&F is the mean over scenarios, or the one with sixteen objects would outweigh the others;
+        the rest are taken over all of their frames.
 
         Raises:
             InputError: none does.
@@ -82,7 +85,9 @@ class Report:
         if not chosen:
             raise InputError(f"no scenario {family!r} in this report")
         every = [series for one in chosen for series in one.notes.values()]
-        return figures(every, sum(one.frame_count for one in chosen))
+        found = figures(every, sum(one.frame_count for one in chosen))
+        means = [one.figures.j_and_f for one in chosen]
+        return dataclasses.replace(found, j_and_f=sum(means) / len(means))
 
     def table(self) -> Table:
         """A row a scenario and one for all; shares in percent."""

@@ -208,6 +208,17 @@ def test_swapped_doubles_are_counted():
     assert report.results[0].figures.mistaken == pytest.approx(18 / 47, abs=0.03)
 
 
+def test_scenarios_weigh_the_same_however_many_objects_they_have():
+    clips = scenarios(0, ["fast", "occlusion-1"], SMALL)
+
+    def blind(index, masks):
+        return {n: mask if len(masks) == 2 else mask & False for n, mask in masks.items()}
+
+    report = run(Oracle(clips, blind), clips)
+    assert [one.figures.j_and_f for one in report.results] == [0, 1]
+    assert report.total.j_and_f == 0.5 and report.of("fast").j_and_f == 0
+
+
 def test_the_report_as_a_table_and_as_json():
     report = measured("occlusion-1", lambda index, masks: masks)
     values = json.loads(report.as_json())
