@@ -35,6 +35,8 @@ class Config:
             a look-alike is not taken for the object that went away.
         agreement: weight of the overlap with what is expected, against the predicted IoU, when
             one of several candidates is chosen.
+        strangers: a piece apart is left out if what is expected there is below this share of what
+            is expected in the piece that is expected most; 0 keeps every piece.
         wholeness: how much expected IoU a fresh answer may lack for every e-fold of area that it
             is larger: of equally good answers to a click, who follows things means the whole.
         patience: frames after which an object that does not come back counts as absent, or as lost
@@ -45,6 +47,7 @@ class Config:
     least_score: float = 0.15
     return_score: float = 0.3
     agreement: float = 0.2
+    strangers: float = 0.3
     wholeness: float = 0.08
     patience: int = 15
     overlap: bool = False
@@ -75,18 +78,18 @@ class Selection:
             expected: (h, w) 0..1 where the object is believed to be, or None for a fresh prompt.
         """
         merit = candidates.scores.astype(np.float64)
-        if expected is None:
+        place = None if expected is None else _on_logits(expected, candidates)
+        if place is None:
             areas = (candidates.logits > 0).sum((1, 2))
             merit = merit + self._config.wholeness * np.log(np.maximum(areas, 1))
         else:
-            place = _on_logits(expected, candidates)
             merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
         best = int(merit.argmax())
+        logits = candidates.logits[best]
+        if place is not None:
+            logits = _without_strangers(logits, place, self._config.strangers)
         return Choice(
-            candidates.object_id,
-            candidates.logits[best],
-            float(candidates.scores[best]),
-            candidates.canvas,
+            candidates.object_id, logits, float(candidates.scores[best]), candidates.canvas
         )
 
     def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
@@ -186,6 +189,24 @@ def _on_logits(place: FloatArray, candidates: Candidates) -> FloatArray:
     resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
     below, right = candidates.logits.shape[1] - height, candidates.logits.shape[2] - width
     return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
+
+
+def _without_strangers(logits: FloatArray, place: FloatArray, share: float) -> FloatArray:
+    """Logits (h, w) without the pieces of the mask that nothing speaks for.
+
+    Args:
+        logits: positive inside.
+        place: (h, w) 0..1, where the object is expected.
+        share: see `Config.strangers`.
+    """
+    count, pieces = cv2.connectedComponents((logits > 0).astype(np.uint8))
+    if count <= 2 or share <= 0:
+        return logits
+    cells = np.bincount(pieces.ravel(), minlength=count)
+    support = np.bincount(pieces.ravel(), weights=place.ravel(), minlength=count) / cells
+    strange = support < share * support[1:].max()
+    strange[0] = False
+    return np.where(strange[pieces], np.minimum(logits, -np.abs(logits)), logits)
 
 
 def _margins(logits: FloatArray) -> list[FloatArray]:

@@ -128,3 +128,27 @@ def test_states(box, frames: int, trust: float, state: str) -> None:
     assert missing.state == state
     assert missing.reason
     assert missing.score == pytest.approx(0.05)
+
+
+def test_a_piece_apart_that_nothing_speaks_for_is_left_out() -> None:
+    logits = np.full((1, 20, 30), -4.0, np.float32)
+    logits[0, 4:12, 4:12] = 4  # expected
+    logits[0, 14:18, 4:12] = 4  # apart, but expected too: half hidden
+    logits[0, 4:12, 20:28] = 4  # clutter
+    expected = np.zeros((20, 30), np.float32)
+    expected[4:18, 4:12] = 0.9
+    candidates = Candidates(1, logits, np.array([0.8], np.float32), (20, 30))
+    inside = Selection(Config()).choose(candidates, expected).logits > 0
+    assert inside[4:12, 4:12].all() and inside[14:18, 4:12].all()
+    assert not inside[:, 20:].any()
+    everything = Selection(Config(strangers=0)).choose(candidates, expected).logits > 0
+    assert everything[:, 20:].any()
+
+
+def test_of_equally_good_answers_to_a_click_the_larger_one_is_meant() -> None:
+    logits = np.full((2, 20, 30), -4.0, np.float32)
+    logits[0, 4:12, 4:12] = 4
+    logits[1, 2:18, 2:18] = 4
+    candidates = Candidates(1, logits, np.array([0.82, 0.80], np.float32), (20, 30))
+    chosen = Selection(Config()).choose(candidates, None).logits
+    assert (chosen > 0).sum() == 16 * 16
