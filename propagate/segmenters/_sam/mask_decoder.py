@@ -79,7 +79,7 @@ class MaskDecoder(nn.Module):
 
 
 _PROMPTS = 4  # at a time: what they make of the picture stays in the cache
-_CELLS = 1024  # likewise, when masks are drawn
+_CELLS = 2048  # likewise, when masks are drawn
 
 
 class Upscaling:

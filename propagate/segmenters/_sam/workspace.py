@@ -36,4 +36,4 @@ def norm_in_place(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     return x
 
 
-_ROWS = 512
+_ROWS = 1024
