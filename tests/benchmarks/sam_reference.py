@@ -32,7 +32,7 @@ class Kept:
 
 @torch.inference_mode()
 def everything(image: np.ndarray, network: SamNetwork, theirs: Any, config: Config) -> list[Kept]:
-    """Every mask of a picture; `theirs` is a `transformers.SamModel` with the network's decoder."""
+    """What passes, repeats and all; `theirs` is a `transformers.SamModel` with the network's decoder."""
     height, width = size_hw = image.shape[:2]
     embedding = network.encode(torch.from_numpy(image).permute(2, 0, 1))
     place = (np.arange(config.points_per_side) + 0.5) / config.points_per_side
@@ -48,13 +48,18 @@ def everything(image: np.ndarray, network: SamNetwork, theirs: Any, config: Conf
             multimask_output=True,
         )
         found += judged(answer.pred_masks[0], answer.iou_scores[0], size_hw, config)
-    found.sort(key=lambda one: -one.score)
+    return found
+
+
+def suppressed(found: list[Kept], most_overlap: float) -> list[Kept]:
+    """Without those whose box is that of a better one."""
+    found = sorted(found, key=lambda one: -one.score)
     boxes = np.array([one.box for one in found]).reshape(-1, 4)
     left = np.ones(len(found), bool)
     for number in range(len(found)):
         if left[number]:
             overlap = box_iou(boxes[number], boxes[number + 1 :])
-            left[number + 1 :] &= overlap <= config.most_overlap
+            left[number + 1 :] &= overlap <= most_overlap
     return [one for one, stays in zip(found, left, strict=True) if stays]
 
 
