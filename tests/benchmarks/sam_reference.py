@@ -32,7 +32,7 @@ class Kept:
 
 @torch.inference_mode()
 def everything(image: np.ndarray, network: SamNetwork, theirs: Any, config: Config) -> list[Kept]:
-    """What passes, repeats and all; `theirs` is a `transformers.SamModel` with the network's decoder."""
+    """What passes, repeats and all; `theirs`: a `transformers.SamModel` with the same decoder."""
     height, width = size_hw = image.shape[:2]
     embedding = network.encode(torch.from_numpy(image).permute(2, 0, 1))
     place = (np.arange(config.points_per_side) + 0.5) / config.points_per_side
