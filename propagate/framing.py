@@ -16,7 +16,16 @@ import numpy as np
 from propagate import coords
 from propagate.coords import Size, Window
 from propagate.masks import box_of
-from propagate.types import Evidence, FloatArray, FrameResult, Guess, Mask, Prompt
+from propagate.types import (
+    BoolArray,
+    Evidence,
+    FloatArray,
+    FrameResult,
+    Guess,
+    Mask,
+    Prompt,
+    Recall,
+)
 
 _STEP = 0.85  # a window is this much smaller than the next larger one
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
@@ -168,8 +177,12 @@ def map_in(window: Window, map_: FloatArray, size_hw: Size) -> FloatArray:
     return np.asarray(shown, np.float32)
 
 
-def mask_in_picture(mask: Mask, window: Window, size_hw: Size) -> Mask:
-    """A mask of a window as one of the picture of `size_hw`."""
+def mask_in_picture(
+    mask: Mask, window: Window, size_hw: Size, given: Mapping[int, BoolArray]
+) -> Mask:
+    """A mask of a window as one of the picture of `size_hw`; those that were given, as given."""
+    if mask.object_id in given:
+        return replace(mask, pixels=given[mask.object_id])
     if window.size_hw == size_hw:
         return mask
     pixels = np.zeros(size_hw, bool)
@@ -223,3 +236,22 @@ def _points_in(window: Window, points_xy: FloatArray, labels: Any) -> tuple[Floa
     inside = coords.point_inside(window.points(points_xy), window.size_hw)
     kept = None if labels is None else np.asarray(labels)[inside]
     return window.points(points_xy)[inside], kept
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """Guesses and recalls of a frame, and the part of it that is looked at."""
+
+    guesses: Mapping[int, Guess]
+    recalls: Mapping[int, Recall]
+    window: Window
+
+    def expected(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
+        """A soft map of the window, where the object is: what the memory reads, else the guess."""
+        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
+        if recall is not None:
+            place: FloatArray = recall.maps[1]
+            return place
+        if guess is None or guess.prior is None:
+            return None
+        return map_in(self.window, guess.prior, size_hw)

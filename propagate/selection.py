@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from propagate import coords
 from propagate.masks import box_of
 from propagate.types import (
     BoolArray,
@@ -18,6 +19,7 @@ from propagate.types import (
     Guess,
     Mask,
     Missing,
+    Prompt,
     Recall,
     State,
 )
@@ -71,26 +73,37 @@ class Selection:
         self._config = config
 
     def choose(self, candidates: Candidates, expected: FloatArray | None) -> Choice:
-        """The best candidate.
+        """The best candidate for an object that is known.
 
         Args:
             candidates: the answers to one prompt.
-            expected: (h, w) 0..1 where the object is believed to be, or None for a fresh prompt.
+            expected: (h, w) 0..1 where the object is believed to be, or None where the user says.
         """
-        merit = candidates.scores.astype(np.float64)
-        place = None if expected is None else _on_logits(expected, candidates)
-        if place is None:
-            areas = (candidates.logits > 0).sum((1, 2))
-            merit = merit + self._config.wholeness * np.log(np.maximum(areas, 1))
-        else:
-            merit = merit + self._config.agreement * _soft_overlap(candidates.logits > 0, place)
-        best = int(merit.argmax())
-        logits = candidates.logits[best]
-        if place is not None:
-            logits = _without_strangers(logits, place, self._config.strangers)
-        return Choice(
-            candidates.object_id, logits, float(candidates.scores[best]), candidates.canvas
-        )
+        if expected is None:
+            return self._largest_of_the_best(candidates)
+        place = _on_logits(expected, candidates)
+        overlap = _soft_overlap(candidates.logits > 0, place)
+        best = int((candidates.scores + self._config.agreement * overlap).argmax())
+        logits = _without_strangers(candidates.logits[best], place, self._config.strangers)
+        return _choice(candidates, best, logits)
+
+    def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:
+        """The best candidate for an object that starts here: one thing, where the prompt is.
+
+        Pieces that lie mostly outside a given box are left out; without a box, those further from
+        what was clicked than half its size. What an occluder cuts in two stays whole.
+
+        Args:
+            candidates: the answers to the prompt.
+            prompt: in pixels of what the candidates show.
+        """
+        logits = np.stack([_one_thing(one, prompt, candidates) for one in candidates.logits])
+        return self._largest_of_the_best(replace(candidates, logits=logits))
+
+    def _largest_of_the_best(self, candidates: Candidates) -> Choice:
+        areas = np.maximum((candidates.logits > 0).sum((1, 2)), 1)
+        best = int((candidates.scores + self._config.wholeness * np.log(areas)).argmax())
+        return _choice(candidates, best, candidates.logits[best])
 
     def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
         """Whether an answer of the tracker's own asking is good enough to be a mask."""
@@ -206,7 +219,36 @@ def _without_strangers(logits: FloatArray, place: FloatArray, share: float) -> F
     support = np.bincount(pieces.ravel(), weights=place.ravel(), minlength=count) / cells
     strange = support < share * support[1:].max()
     strange[0] = False
-    return np.where(strange[pieces], np.minimum(logits, -np.abs(logits)), logits)
+    return np.where(strange[pieces], -logits, logits)
+
+
+def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:
+    score = float(candidates.scores[best])
+    return Choice(candidates.object_id, logits, score, candidates.canvas)
+
+
+def _one_thing(logits: FloatArray, prompt: Prompt, candidates: Candidates) -> FloatArray:
+    """Logits (h, w) without pieces that do not belong to a prompt, see `Selection.choose_new`."""
+    pieces = cv2.connectedComponents((logits > 0).astype(np.uint8))[1]
+    own = np.zeros(pieces.max() + 1, bool)
+    if prompt.box is not None:
+        x0, y0, x1, y1 = coords.scale_box(prompt.box, candidates.size_hw, candidates.cells_hw)
+        boxed = pieces[max(round(y0), 0) : round(y1), max(round(x0), 0) : round(x1)]
+        inside = np.bincount(boxed.ravel(), minlength=len(own))
+        own = inside > 0.5 * np.bincount(pieces.ravel(), minlength=len(own))
+    elif prompt.labels is not None:
+        points = prompt.points_xy[prompt.labels]
+        cells = coords.scale_points(points, candidates.size_hw, candidates.cells_hw)
+        x, y = coords.pixel_of(cells, candidates.cells_hw).T
+        own[pieces[y, x]] = True
+        own[0] = False
+        clicked = box_of(own[pieces])
+        if clicked is not None:
+            reach = 0.5 * float(np.max(clicked[2:] - clicked[:2]))
+            away = cv2.distanceTransform((~own[pieces]).astype(np.uint8), cv2.DIST_L2, 3)
+            own[np.unique(pieces[away <= reach])] = True
+    own[0] = False
+    return np.where(own[pieces] | (logits <= 0), logits, -logits) if own.any() else logits
 
 
 def _margins(logits: FloatArray) -> list[FloatArray]:

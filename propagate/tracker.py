@@ -12,15 +12,15 @@ from typing import Any
 
 from propagate import plugins
 from propagate.coords import Window
-from propagate.framing import Config as FramingConfig
 from propagate.framing import (
+    Beliefs,
     Framing,
     boxes_sought,
-    map_in,
     mask_in_picture,
     prompt_in,
     with_answers,
 )
+from propagate.framing import Config as FramingConfig
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
@@ -31,7 +31,6 @@ from propagate.selection import Config as SelectionConfig
 from propagate.types import (
     Candidates,
     Embedding,
-    FloatArray,
     Frame,
     FrameResult,
     Guess,
@@ -124,15 +123,14 @@ class Tracker:
         }
         boxes = boxes_sought({*state.objects, *asked}, asked, sure)
         window = self.framing.window(frame.size_hw, boxes, state.window)
-        look = self._look(state, frame, asked, guesses, window)
+        look = first = self._look(state, frame, asked, guesses, window)
         closer = self.framing.closer(window, asked, look.result)
         if closer is not None:
             look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
         result = look.result
-        part = look.window.part(frame.size_hw)
         return TrackerState(
             motion=self.motion.update(state.motion, frame, result),
-            memory=self.memory.update(state.memory, look.embedding, result, tuple(asked), part),
+            memory=self._remember(state, frame, tuple(asked), (first, look)),
             objects=_statuses(state.objects, result),
             last=result,
             anchors=(*state.anchors, *((frame.index, object_id) for object_id in asked)),
@@ -161,8 +159,24 @@ class Tracker:
             for question in self._questions(state, frame, asked, guesses, recalls)
         ]
         candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
-        beliefs = _Beliefs(guesses, recalls, window)
+        beliefs = Beliefs(guesses, recalls, window)
         return _Look(window, embedding, self._answer(state, frame, asked, candidates, beliefs))
+
+    def _remember(
+        self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]
+    ) -> Any:
+        """The memory after a frame and the first and the last look at it.
+
+        Where the user answered it holds the whole picture as well: what was never seen cannot be
+        told from the object later.
+        """
+        first, last = looks
+        memory, whole = state.memory, Window.whole(frame.size_hw)
+        if asked and last.window != whole:
+            seen = first.embedding if first.window == whole else self.segmenter.encode(frame.image)
+            memory = self.memory.update(memory, seen, last.result, asked)
+        part = last.window.part(frame.size_hw)
+        return self.memory.update(memory, last.embedding, last.result, asked, part)
 
     def _questions(
         self,
@@ -194,15 +208,19 @@ class Tracker:
         frame: Frame,
         asked: Mapping[int, Prompt],
         candidates: Sequence[Candidates],
-        beliefs: _Beliefs,
+        beliefs: Beliefs,
     ) -> FrameResult:
         """Choose among the candidates; say who is missing."""
         seen: list[Choice] = []
         missing: dict[int, Missing] = {}
         for answers in candidates:
             object_id = answers.object_id
-            if object_id in asked:
+            if object_id in asked and object_id in state.objects:
                 seen.append(self.selection.choose(answers, None))
+                continue
+            if object_id in asked:
+                prompt = prompt_in(beliefs.window, asked[object_id], frame.size_hw)
+                seen.append(self.selection.choose_new(answers, prompt))
                 continue
             choice = self.selection.choose(answers, beliefs.expected(object_id, frame.size_hw))
             frames_missing = state.objects[object_id].missing
@@ -214,14 +232,9 @@ class Tracker:
                     choice, frames_missing, guess, recall, frame.size_hw
                 )
         given = {i: prompt.mask for i, prompt in asked.items() if prompt.mask is not None}
-        window = beliefs.window
-        shown = {object_id: mask[window.slices] for object_id, mask in given.items()}
-        masks = [
-            mask_in_picture(mask, window, frame.size_hw)
-            if mask.object_id not in given
-            else replace(mask, pixels=given[mask.object_id])
-            for mask in self.selection.masks(seen, shown, window.size_hw)
-        ]
+        shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
+        found = self.selection.masks(seen, shown, beliefs.window.size_hw)
+        masks = [mask_in_picture(mask, beliefs.window, frame.size_hw, given) for mask in found]
         for mask in masks:
             if not mask.pixels.any():
                 missing[mask.object_id] = Missing(
@@ -235,25 +248,6 @@ class Tracker:
             missing,
             frame.stem,
         )
-
-
-@dataclass(frozen=True)
-class _Beliefs:
-    """Guesses and recalls of a frame, and the part of it that is looked at."""
-
-    guesses: Mapping[int, Guess]
-    recalls: Mapping[int, Recall]
-    window: Window
-
-    def expected(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
-        """A soft map of the window, where the object is: what the memory reads, else the guess."""
-        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
-        if recall is not None:
-            place: FloatArray = recall.maps[1]
-            return place
-        if guess is None or guess.prior is None:
-            return None
-        return map_in(self.window, guess.prior, size_hw)
 
 
 @dataclass(frozen=True, eq=False)

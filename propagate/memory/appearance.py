@@ -55,6 +55,8 @@ class Remembered:
         covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
         anchors: ids that the user answered in this frame.
         part: of the picture that the cells cover.
+        outside: (h*w,) 1 for the cells that count, 0 for those that a closer look at the same
+            frame shows better; None where all count.
     """
 
     index: int
@@ -62,6 +64,12 @@ class Remembered:
     covers: Mapping[int, Tensor]
     anchors: frozenset[int] = frozenset()
     part: Part = WHOLE
+    outside: Tensor | None = None
+
+    @property
+    def place(self) -> tuple[int, Part]:
+        """Which frame, and which part of it."""
+        return self.index, self.part
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +86,10 @@ class MemoryState:
 
     def bank(self) -> tuple[Remembered, ...]:
         """All remembered frames, none twice, the last one at the end."""
-        frames = {frame.index: frame for frame in (*self.diverse, *self.recent, *self.anchors)}
+        frames = {frame.place: frame for frame in (*self.diverse, *self.recent, *self.anchors)}
         if self.last is not None:
-            frames.pop(self.last.index, None)
-            frames[self.last.index] = self.last
+            frames.pop(self.last.place, None)
+            frames[self.last.place] = self.last
         return tuple(frames.values())
 
 
@@ -151,9 +159,8 @@ class Appearance:
         areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
-            return replace(
-                state, anchors=_keep_anchors((*state.anchors, now), self._config.anchors)
-            )
+            wider = tuple(_beyond(frame, now, grid_hw) for frame in state.anchors)
+            return replace(state, anchors=_keep_anchors((*wider, now), self._config.anchors))
         return self._with_recent(state, now, result.masks)
 
     def _with_recent(
@@ -203,9 +210,10 @@ def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -
             cover = frame.covers.get(object_id)
             if cover is None:
                 continue
-            columns[rows, n, 2], columns[rows, n, 3] = cover, 1
+            known = torch.ones_like(cover) if frame.outside is None else frame.outside
+            columns[rows, n, 2], columns[rows, n, 3] = cover * known, known
             if object_id in frame.anchors:
-                columns[rows, n, 0], columns[rows, n, 1] = cover, 1
+                columns[rows, n, 0], columns[rows, n, 1] = cover * known, known
     return columns.flatten(1)
 
 
@@ -227,10 +235,34 @@ def _trust(maps: FloatArray, cells: float) -> float:
     return float(seen[-count:].mean())
 
 
+def _beyond(frame: Remembered, closer: Remembered, grid_hw: tuple[int, int]) -> Remembered:
+    """The surroundings of what a closer look at the same frame shows; other frames as they are.
+
+    Surroundings tell what is not the object. They say nothing of what the user answered: read with
+    the anchors, they claim whatever an object shows for the first time.
+    """
+    if frame.index != closer.index or frame.part == closer.part:
+        return frame
+    inside = [
+        _within(count, (frame.part[axis], frame.part[axis + 2]), closer.part[axis::2])
+        for axis, count in ((1, grid_hw[0]), (0, grid_hw[1]))
+    ]
+    outside = 1 - torch.outer(*inside).flatten()
+    return replace(frame, outside=outside.to(frame.keys), anchors=frozenset())
+
+
+def _within(cells: int, span: tuple[float, float], part: tuple[float, ...]) -> Tensor:
+    """(cells,) 1 where the middle of a cell of `span` lies in `part`, both along one axis."""
+    middles = span[0] + (torch.arange(cells) + 0.5) / cells * (span[1] - span[0])
+    return ((middles >= part[0]) & (middles < part[1])).float()
+
+
 def _keep_anchors(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
-    """The first and the newest; two of the same frame become the newer one."""
-    frames = tuple({frame.index: frame for frame in frames}.values())
-    return frames if len(frames) <= most else (frames[0], *frames[len(frames) - most + 1 :])
+    """The first and the newest; two of the same part of a frame become the newer one."""
+    looks = tuple({frame.place: frame for frame in frames}.values())
+    indices = list(dict.fromkeys(look.index for look in looks))
+    kept = {indices[0], *indices[max(1, len(indices) - most + 1) :]}
+    return tuple(look for look in looks if look.index in kept)
 
 
 def _most_different(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:

@@ -94,7 +94,7 @@ def test_a_prompt_through_a_window_speaks_of_the_same_pixels():
     np.testing.assert_allclose(seen.box, [10, 5, 120, 50])
     assert seen.mask.shape == window.size_hw and seen.mask.sum() == mask.sum()
     np.testing.assert_allclose(seen.evidence.points_xy, [[20, 10]])
-    back = mask_in_picture(Mask(1, seen.mask), window, SIZE)
+    back = mask_in_picture(Mask(1, seen.mask), window, SIZE, {})
     assert np.array_equal(back.pixels, mask)
     np.testing.assert_allclose(extent_of(prompt), [20, 20, 220, 100])
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from propagate.selection import Choice, Config, Selection, to_picture
-from propagate.types import Candidates, Canvas, Guess, Recall
+from propagate.types import Candidates, Canvas, Guess, Prompt, Recall
 
 SIZE = (96, 130)
 
@@ -152,3 +152,26 @@ def test_of_equally_good_answers_to_a_click_the_larger_one_is_meant() -> None:
     candidates = Candidates(1, logits, np.array([0.82, 0.80], np.float32), (20, 30))
     chosen = Selection(Config()).choose(candidates, None).logits
     assert (chosen > 0).sum() == 16 * 16
+
+
+def test_a_new_object_is_one_thing_where_the_prompt_is() -> None:
+    logits = np.full((1, 20, 30), -4.0, np.float32)
+    logits[0, 4:12, 2:10] = 4  # clicked
+    logits[0, 4:12, 12:16] = 4  # near: cut off by something thin
+    logits[0, 4:12, 24:30] = 4  # far
+    answers = Candidates(1, logits, np.array([0.8], np.float32), (40, 60))
+    click = Prompt(0, 1, points_xy=[[10, 14]], labels=[True])
+    inside = selection().choose_new(answers, click).logits > 0
+    assert inside[:, 2:10].any() and inside[:, 12:16].any() and not inside[:, 24:].any()
+    box = Prompt(0, 1, box=[2, 6, 22, 26])  # 2 pixels a cell
+    inside = selection().choose_new(answers, box).logits > 0
+    assert inside[:, 2:10].all(0).sum() == 0 and inside[4:12, 2:10].all()
+    assert not inside[:, 12:].any()
+
+
+def test_a_click_beside_every_piece_keeps_the_answer() -> None:
+    logits = np.full((1, 20, 30), -4.0, np.float32)
+    logits[0, 4:12, 2:10] = 4
+    answers = Candidates(1, logits, np.array([0.8], np.float32), (20, 30))
+    click = Prompt(0, 1, points_xy=[[25, 15]], labels=[True])
+    assert (selection().choose_new(answers, click).logits == logits[0]).all()

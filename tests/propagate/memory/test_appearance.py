@@ -174,3 +174,17 @@ def test_a_window_is_remembered_with_what_it_shows(memory) -> None:
     recall = memory.recall(state, scene(), part)[1]
     assert recall.maps[0][1:4].min() > 0.98  # columns 5 to 10 are the whole right half
     assert recall.maps[0][0].max() < 0.02
+
+
+def test_what_lies_around_a_closer_look_is_known_not_to_be_the_object(memory) -> None:
+    """The object was looked at from near; what was beside it is recognised when it comes closer."""
+    near = (0.0, 0.0, 0.5, 1.0)
+    both = result(0, Mask(1, block(2, 4)))
+    closer = Keys(scene(seed=5).keys)
+    alone = memory.update(memory.start(), closer, both, [1], near)
+    wide = memory.update(memory.update(memory.start(), scene(), both, [1]), closer, both, [1], near)
+    assert len(wide.anchors) == 2
+    later = scene(shift=-3)  # what was on the right is in the middle now
+    around = slice(3, 7)
+    assert memory.recall(wide, later)[1].maps[1][:, around].max() < 0.02
+    assert memory.recall(alone, later)[1].maps[1][:, around].max() > 0.02
