@@ -20,7 +20,7 @@ FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"framing", "prompting", "selection", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
-ALL |= {"onnx_export", "text"}
+ALL |= {"onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "corrections", "review"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -48,10 +48,11 @@ ALLOWED: dict[str, set[str]] = {
     "automatic": TRACKER | {"videos"},
     "onnx_export": FLOOR | {"segmenters", "export"},
     "text": FLOOR | {"segmenters"},
-    "api": ALL - {"cli"},
+    "console": VALUES,
+    "api": ALL - {"cli", "console"},
     "cli": ALL,
 }
-SHARED = VALUES | {"plugins", "config", "masks", "export", "videos"}
+SHARED = VALUES | {"plugins", "config", "masks", "export", "videos", "console"}
 """What `lifting` may know of `propagate`, beside its public names."""
 GEOMETRY = {"_checks", "types", "camera", "settings"}
 LIFT = GEOMETRY | {"occlusion", "visibility", "tally", "fuse", "fragments", "instances", "lifter"}

@@ -1,22 +1,14 @@
-"""The command line: `lift`, see `lift --help`.
-
-Exit codes: 0 done; 2 what the user gave cannot be used or written, in one line on stderr that says
-what was wrong and how to mend it; 1 anything else, also in one line, with the traceback where the
-environment has PROPAGATE_DEBUG; 130 interrupted by Ctrl-C.
+"""The command line: `lift`, see `lift --help`; exit codes: `propagate.console`.
 
 Modules of commands import what is heavy inside their functions, so that help is there at once.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
-INTERRUPTED = 130
+from propagate import console
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,54 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always, with the exit code.
     """
-    if not os.environ.get("PROPAGATE_DEBUG"):
-        sys.excepthook = _one_line
-    try:
-        code = _run(arguments)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    raise SystemExit(code)
+    console.run("lift", _app, arguments)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    """The exit code of a command."""
-    import typer
-
+def _app() -> Any:
     from lifting.cli.app import app
-    from propagate.errors import InputError, OutputError, PropagateError
 
-    words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    try:
-        # Not `app(...)`: that would put typer's own hook in the place of `_one_line`.
-        command = typer.main.get_command(app)
-        code = command.main(words, prog_name="lift", standalone_mode=False)
-    except _usage_error() as error:
-        return _complain(f"{error.format_message()} (see lift --help)", 2)
-    except (InputError, OutputError) as error:
-        return _complain(error, 2)
-    except PropagateError as error:
-        return _complain(error, 1)
-    except typer.Abort:
-        return INTERRUPTED
-    return code if isinstance(code, int) else 0
-
-
-def _usage_error() -> Any:
-    """The class of what typer raises for words that it does not know: click's, renamed at times."""
-    import typer
-
-    return next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-
-
-def _complain(error: object, code: int) -> int:
-    """Say in one line what was wrong, after the traceback where it is wanted."""
-    if os.environ.get("PROPAGATE_DEBUG") and isinstance(error, BaseException):
-        traceback.print_exception(error)
-    print("lift:", " ".join(str(error).split()), file=sys.stderr)
-    return code
-
-
-def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """What Python does with an exception that nobody caught, in one line; the exit code is 1."""
-    words = " ".join(f"{kind.__name__}: {error}".split())
-    print(f"lift: {words} (PROPAGATE_DEBUG=1 shows where)", file=sys.stderr)
+    return app

@@ -12,19 +12,19 @@ import numpy as np
 
 import lifting
 import propagate
-from lifting.cli import INTERRUPTED
 from lifting.cli.checkpoint import describe_scene
 from lifting.cli.clicks import prompts_of
 from lifting.cli.everything import segment_views
 from lifting.cli.follow import Following
 from lifting.cli.mask_files import MaskFiles
 from lifting.cli.outputs import write_results
-from lifting.cli.progress import say, warn
 from lifting.cli.running import Order, associated, given_cloud, settled
 from lifting.cli.settings import Chosen
 from lifting.export import stage_for, write_picture
 from lifting.formats import LabelledViews, SceneViews
 from lifting.types import LabelledCloud
+from propagate.console import INTERRUPTED
+from propagate.console.progress import say, warn
 from propagate.errors import ConfigError, InputError, SceneError
 from propagate.export import make_folder, write_whole
 from propagate.types import Prompt
@@ -50,7 +50,7 @@ def carry_out(
     """
     chosen, views = order.chosen(), order.open()
     prompts = prompts_of(points, views)
-    warn(views.notes)
+    warn("lift", views.notes)
     given = given_cloud(views, order.cloud)
     _check_pictures(views)
     part = _part(network, tracking=bool(prompts))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import propagate
 from lifting.cli.mask_files import MaskFiles
-from lifting.cli.progress import bar
+from propagate.console.progress import bar
 from propagate.masks import decode_rle
 
 _LEAST = 0.0005  # of the picture; smaller things are too small to be told apart in 3D

@@ -18,12 +18,12 @@ import numpy.typing as npt
 import propagate
 from lifting import camera as cameras
 from lifting.cli.mask_files import Answers, MaskFiles, entries, entry
-from lifting.cli.progress import bar
 from lifting.occlusion import Target
 from lifting.prompts import Sighting, sightings
 from lifting.settings import Settings
 from lifting.types import Camera, LabelArray, LabelledCloud, View
 from lifting.visibility import seen_of_cloud
+from propagate.console.progress import bar
 from propagate.masks import box_of
 from propagate.types import Frame, FrameResult, Prompt
 

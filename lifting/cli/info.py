@@ -23,8 +23,8 @@ def info(
     override: Overrides = None,
 ) -> None:
     """Say what is there: views, sizes and depth of a scene; points and objects of a cloud."""
-    from lifting.cli.progress import warn
     from lifting.cli.settings import Chosen
+    from propagate.console.progress import warn
 
     if source.suffix.lower() == ".ply":
         from lifting.export import read_ply
@@ -35,7 +35,7 @@ def info(
 
     options = Chosen.of(override or ()).scene
     views = lifting.open_views(source, format, every=every, options=options)
-    warn(views.notes)
+    warn("lift", views.notes)
     _tell_scene(views)
 
 
@@ -43,7 +43,7 @@ def _tell_scene(views: SceneViews) -> None:
     import numpy as np
     from rich.table import Table
 
-    from lifting.cli.progress import show
+    from propagate.console.progress import show
 
     some = [views[int(at)] for at in np.unique(np.linspace(0, len(views) - 1, _READ).astype(int))]
     places = np.array([shot.camera.place for shot in views.shots])
@@ -77,7 +77,7 @@ def _tell_cloud(cloud: LabelledCloud) -> None:
     import numpy as np
     from rich.table import Table
 
-    from lifting.cli.progress import say, show
+    from propagate.console.progress import say, show
 
     on = int((cloud.labels > 0).sum())
     colours = "with" if cloud.colours is not None else "without"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lifting.cli.progress import say
 from lifting.export import write_objects, write_ply, write_shapes
 from lifting.types import LabelledCloud
+from propagate.console.progress import say
 from propagate.errors import InputError
 
 

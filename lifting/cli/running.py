@@ -11,16 +11,16 @@ from pathlib import Path
 import lifting
 import propagate
 from lifting.association import associate as joined
-from lifting.cli import INTERRUPTED
 from lifting.cli.checkpoint import Checkpoint, describe_masks, describe_scene
 from lifting.cli.outputs import check_ply_name, write_results
-from lifting.cli.progress import bar, warn
 from lifting.cli.settings import Chosen, in_units_of
 from lifting.export import read_ply
 from lifting.formats import LabelledViews, SceneViews
 from lifting.lifter import Lifter, LiftState
 from lifting.settings import Settings
 from lifting.types import LabelledCloud, View
+from propagate.console import INTERRUPTED
+from propagate.console.progress import bar, warn
 from propagate.errors import SceneError
 
 
@@ -76,7 +76,7 @@ def carry_out(order: Order, places: Places, *, associate: bool, resume: bool, qu
     check_ply_name(places.out)
     views = order.open()
     labelled = lifting.label_views(views, places.masks)
-    warn([*views.notes, *labelled.notes])
+    warn("lift", [*views.notes, *labelled.notes])
     given = given_cloud(views, order.cloud)
     settings = settled(order.chosen(), views, given, associating=associate)
     if associate:
@@ -121,7 +121,7 @@ def settled(
     """The settings for a scene; what they were fitted to is told."""
     start = Settings(unlabelled="unknown") if associating else Settings()
     start, notes = in_units_of(start, views, cloud)
-    warn(notes)
+    warn("lift", notes)
     return chosen.settings(start)
 
 

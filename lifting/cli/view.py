@@ -37,8 +37,8 @@ def view(  # noqa: PLR0913 - one parameter an option
     quiet: Quiet = False,
 ) -> None:
     """Show a cloud, objects tinted by their ids; of a scene, the points of some of its views."""
-    from lifting.cli.progress import say
     from lifting.export import write_picture, write_turntable
+    from propagate.console.progress import say
     from propagate.errors import InputError
 
     if out is not None and out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".mp4"):
@@ -74,17 +74,17 @@ def _of_scene(
     import numpy as np
 
     import lifting
-    from lifting.cli.progress import bar, warn
     from lifting.cli.running import given_cloud
     from lifting.cli.settings import Chosen, in_units_of
     from lifting.export import stage_for
     from lifting.lifter import Lifter
     from lifting.settings import Settings
+    from propagate.console.progress import bar, warn
 
     format, every, overrides = words
     chosen = Chosen.of(overrides)
     views = lifting.open_views(path, format, every=every, options=chosen.scene)
-    warn(views.notes)
+    warn("lift", views.notes)
     cloud = given_cloud(views, None)
     if cloud is None:
         start, _ = in_units_of(Settings(voxel_m=_VOXEL_M), views, None)

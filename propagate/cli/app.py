@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-import propagate
 from propagate.cli.auto import auto
 from propagate.cli.correct import correct
 from propagate.cli.demo import demo
@@ -18,31 +13,9 @@ from propagate.cli.segment import segment
 from propagate.cli.stress import stress
 from propagate.cli.track import track
 from propagate.cli.train_lite import train_lite
+from propagate.console.application import application
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Promptable masks for every frame of a video, on a plain CPU.",
-)
-
-
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it like this
-    if wanted:
-        print(f"propagate {propagate.__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
-    ] = False,
-) -> None:
-    """Promptable masks for every frame of a video, on a plain CPU."""
-
+app = application("propagate", "Promptable masks for every frame of a video, on a plain CPU.")
 
 app.command()(track)
 app.command()(correct)

@@ -45,10 +45,10 @@ def auto(  # noqa: PLR0913 - one parameter an option
     IoU, stability, point), and DIR/NAME.png with all masks drawn.
     """
     from propagate.automatic import generate
-    from propagate.cli.progress import bar, say
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice, resolved
     from propagate.cli.weights import load
+    from propagate.console.progress import bar, say
     from propagate.videos.images import read_image
 
     paths = _pictures(source)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from propagate.cli import INTERRUPTED
 from propagate.cli.amendment import Amendment
 from propagate.cli.finished_run import (
     FinishedRun,
@@ -17,12 +16,13 @@ from propagate.cli.finished_run import (
     check_source,
     read_records,
 )
-from propagate.cli.progress import Advance, Watched, bar, collected_warnings, say
 from propagate.cli.prompt_text import Asked
 from propagate.cli.prompts import check, describe, resolve
 from propagate.cli.run import TrackingRun
 from propagate.cli.run_folder import dump
 from propagate.cli.source import open_source
+from propagate.console import INTERRUPTED
+from propagate.console.progress import Advance, Watched, bar, collected_warnings, say
 from propagate.corrections import Recomputation
 from propagate.errors import InputError, PromptError
 from propagate.export import overlay, tracks, write_whole

@@ -43,9 +43,9 @@ def demo(  # noqa: PLR0913 - one parameter an option
     Without --source a clip of moving shapes is made, whose true masks are known, so that the result
     can be measured. Leaves DIR/overlay.mp4 and DIR/contact_sheet.png beside what `track` leaves.
     """
-    from propagate.cli.progress import collected_warnings, say
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice, resolved
+    from propagate.console.progress import collected_warnings, say
     from propagate.export import write_whole
 
     require_empty(out)

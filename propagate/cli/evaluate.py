@@ -20,7 +20,7 @@ from propagate.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from propagate.cli.progress import Advance
+    from propagate.console.progress import Advance
     from propagate.tracker import Tracker, TrackerState
     from propagate.types import Frame, Prompt
 
@@ -53,9 +53,9 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     Leaves DIR/results.json and results.csv, DIR/masks in DAVIS's own layout, a plot a sequence,
     and DIR/worst.png, where it went wrong.
     """
-    from propagate.cli.progress import bar, show
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice, resolved
+    from propagate.console.progress import bar, show
     from propagate.evaluation.davis import open_davis
     from propagate.evaluation.prompts import check_kind
     from propagate.evaluation.report import table, write_report

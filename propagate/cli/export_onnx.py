@@ -34,7 +34,7 @@ def export_onnx(
     """
     from rich.table import Table
 
-    from propagate.cli.progress import bar, say, show
+    from propagate.console.progress import bar, say, show
     from propagate.export import write_whole
     from propagate.onnx_export import export, parse_size
 

@@ -8,7 +8,7 @@ def models() -> None:
     from rich.table import Table
 
     from propagate import plugins
-    from propagate.cli.progress import show
+    from propagate.console.progress import show
 
     grid = Table("segmenter", "here", "size", "licence")
     grid.add_column("weights", overflow="fold")

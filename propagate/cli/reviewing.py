@@ -11,9 +11,9 @@ from rich.table import Table
 from propagate.cli.amendment import Amendment
 from propagate.cli.correcting import open_run_source
 from propagate.cli.finished_run import FinishedRun, StoredResults
-from propagate.cli.progress import Watched, bar, collected_warnings, say, show
 from propagate.cli.review_pictures import score_plot, worst_sheet
 from propagate.cli.run_folder import dump
+from propagate.console.progress import Watched, bar, collected_warnings, say, show
 from propagate.evaluation.pictures import encode_picture
 from propagate.export import make_folder, write_whole
 from propagate.review import Finding, looks, rank

@@ -56,9 +56,9 @@ def segment(  # noqa: PLR0913 - one parameter an option
     COCO run lengths) and DIR/candidates.png to look at.
     """
     from propagate.cli.phrases import spoken
-    from propagate.cli.progress import collected_warnings, say
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice
+    from propagate.console.progress import collected_warnings, say
     from propagate.videos.images import read_image
 
     pixels = read_image(image)

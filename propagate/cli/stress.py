@@ -17,7 +17,7 @@ from propagate.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from propagate.cli.progress import Advance
+    from propagate.console.progress import Advance
     from propagate.evaluation.prompts import PromptKind
     from propagate.testing.stress import Report, Scenario, ScenarioResult, Shown
     from propagate.tracker import Config
@@ -56,9 +56,9 @@ def stress(  # noqa: PLR0913 - one parameter an option
     Leaves DIR/stress.json with every measure, and DIR/contact_sheet.png: a row a scenario with its
     first frame and its worst ones, the truth in white, what was found in colour.
     """
-    from propagate.cli.progress import show
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice, resolved
+    from propagate.console.progress import show
     from propagate.evaluation.pictures import encode_picture
     from propagate.evaluation.prompts import check_kind
     from propagate.export import make_folder, write_whole
@@ -80,7 +80,7 @@ def _measured(
     settings: Config, clips: list[Scenario], kind: PromptKind, *, quiet: bool
 ) -> tuple[Report, list[Cell]]:
     """What came out, and the pictures of it."""
-    from propagate.cli.progress import bar
+    from propagate.console.progress import bar
     from propagate.testing.stress import Report, run_scenario
     from propagate.tracker import build
 

@@ -14,10 +14,8 @@ import numpy
 import torch
 
 import propagate
-from propagate.cli import INTERRUPTED
 from propagate.cli.correcting import fuse_both_ways
 from propagate.cli.phrases import Phrase, look_for
-from propagate.cli.progress import Watched, bar, collected_warnings, say
 from propagate.cli.prompt_text import Asked
 from propagate.cli.prompts import check, describe, resolve
 from propagate.cli.run import Job, TrackingRun, exporters
@@ -25,6 +23,8 @@ from propagate.cli.run_folder import RunFolder
 from propagate.cli.settings import summary
 from propagate.cli.source import open_source
 from propagate.cli.weights import fetch_weights
+from propagate.console import INTERRUPTED
+from propagate.console.progress import Watched, bar, collected_warnings, say
 from propagate.errors import OutputError
 from propagate.tracker import Config, build
 from propagate.types import Prompt

@@ -41,7 +41,7 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     Checkpoints and the log stay in a folder beside FILE, FILE.training. A run that was finished is
     prolonged by a larger --steps.
     """
-    from propagate.cli.progress import bar, say
+    from propagate.console.progress import bar, say
     from propagate.export import make_folder
     from propagate.training.recipe import GPU, Recipe, train
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from propagate.cli.progress import bar
+from propagate.console.progress import bar
 
 if TYPE_CHECKING:
     from propagate.segmenters import Segmenter

@@ -188,7 +188,8 @@ def test_encoding_is_asked_for_the_touched_interval_only(clip, results, tracker)
             seen.append(image)
             return super().encode(image)
 
-    counting = replace(tracker, segmenter=Counting(tracker.segmenter.config))
+    whole = propagate.load_tracker(segmenter=COLOUR, framing={"closest": 1.0})  # one look a frame
+    counting = replace(whole, segmenter=Counting(tracker.segmenter.config))
     anchors = [(0, 1), (0, 2), (8, 1), (14, 1)]
     list(
         propagate.correct(

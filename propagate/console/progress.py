@@ -82,12 +82,18 @@ def collected_warnings() -> Iterator[list[str]]:
         ours = category.__module__.startswith("propagate.")
         if ours and text not in heard:
             heard.append(text)
-            print("propagate: warning:", text, file=sys.stderr)
+            warn("propagate", [text])
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = hear  # type: ignore[assignment]
         yield heard
+
+
+def warn(name: str, notes: Iterable[str]) -> None:
+    """What was left out or assumed, a line each on stderr, after the program's name."""
+    for note in notes:
+        sys.stderr.write(f"{name}: warning: {' '.join(note.split())}\n")
 
 
 def show(table: Table) -> None:
@@ -101,7 +107,7 @@ def show(table: Table) -> None:
 def say(text: str, *, quiet: bool = False) -> None:
     """A line on stdout."""
     if not quiet:
-        print(text)
+        sys.stdout.write(f"{text}\n")
 
 
 @dataclass(frozen=True)
