@@ -3,19 +3,25 @@
 On a CPU the trunk waits for memory, not for arithmetic: an activation or a residual sum of its own
 reads and writes everything once more. oneDNN does both while a convolution's result is still in
 registers; this is the operator that `torch.compile` lowers convolutions to, without its minutes of
-compiling. Numbers come out the same.
+compiling. Weights are laid out once for it, not at every call. Numbers come out the same.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from propagate.segmenters._lite.layers import Block
-from propagate.segmenters._lite.network import LiteNetwork
+from propagate.segmenters._lite.layers import Block, upsample
+from propagate.segmenters._lite.network import (
+    Answer,
+    Decoder,
+    Features,
+    LiteNetwork,
+    Round,
+    compare,
+    pool,
+)
 from propagate.segmenters._lite.trunk import InvertedBottleneck, SameConv
 
 _NONE: tuple[str, list[float]] = ("none", [])
@@ -33,6 +39,7 @@ def fuse_activations(network: LiteNetwork) -> LiteNetwork:
         return network
     if isinstance(network.trunk.stem, nn.Conv2d):
         network.trunk.stem = Convolution(network.trunk.stem, _RELU6)
+    network.decoder = FastDecoder(network.decoder)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, InvertedBottleneck):
@@ -48,27 +55,48 @@ class Convolution(nn.Module):
     def __init__(self, conv: nn.Conv2d, activation: tuple[str, list[float]] = _NONE) -> None:
         """Take over the weights; `activation` is oneDNN's name and its numbers."""
         super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
-        self._stride, self._groups = list(conv.stride), conv.groups
-        self._activation = activation
         kernel, stride = conv.kernel_size[0], conv.stride[0]
-        strided = isinstance(conv, SameConv) and stride > 1
-        self._padding = [0, 0] if strided else [kernel // 2, kernel // 2]
-        before, after = (kernel - stride) // 2, (kernel - stride + 1) // 2
-        self._around = (before, after, before, after) if strided else None
+        shifted = isinstance(conv, SameConv) and stride > 1
+        self.weight, self.bias = _shifted(conv) if shifted else conv.weight, conv.bias
+        padding = (kernel - 1) // 2 if shifted else kernel // 2
+        self._geometry = ([padding] * 2, [stride] * 2, [1, 1], conv.groups)
+        self._activation = activation
+        self._packed: Tensor | None = None
 
     def forward(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) → (B, C', H', W'), with `plus` of that shape added where there is one."""
-        if self._around is not None:
-            x = F.pad(x, self._around)
-        what: tuple[Any, ...] = (self.weight, self.bias, self._padding, self._stride, [1, 1])
+        """(B, C, H, W) → (B, C', H', W').
+
+        A `plus` of that shape is added before the activation, and overwritten with the result.
+        """
+        if self._packed is None:
+            self._packed = self._pack(list(x.shape))
+        weights = (self._packed, self.bias)
         name, numbers = self._activation
-        operator = torch.ops.mkldnn._convolution_pointwise
         if plus is None:
-            done: Tensor = operator(x, *what, self._groups, name, numbers, "")
+            operator = torch.ops.mkldnn._convolution_pointwise.default
+            done: Tensor = operator(x, *weights, *self._geometry, name, numbers, "")
         else:
-            done = operator.binary(x, plus, *what, self._groups, "add", 1.0, None, [], None)
+            after = (None, [], None) if name == "none" else (name, numbers, "")
+            operator = torch.ops.mkldnn._convolution_pointwise_.binary
+            done = operator(plus, x, *weights, *self._geometry, "add", 1.0, *after)
         return done
+
+    def _pack(self, shape: list[int]) -> Tensor:
+        """The weights as oneDNN lays them out for pictures of about a shape; opaque."""
+        packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
+            self.weight, *self._geometry, shape
+        )
+        return packed
+
+
+def _shifted(conv: nn.Conv2d) -> nn.Parameter:
+    """Weights with a row and a column of zeros before them.
+
+    TensorFlow's SAME pads a strided picture by one more behind than before; a kernel that much
+    larger can be padded alike on all sides, which spares a copy of the picture.
+    """
+    larger = F.pad(conv.weight.detach(), (1, 0, 1, 0))
+    return nn.Parameter(larger.contiguous(memory_format=torch.channels_last), requires_grad=False)
 
 
 class FastBottleneck(nn.Module):
@@ -92,14 +120,65 @@ class FastBottleneck(nn.Module):
 class FastBlock(nn.Module):
     """`Block` of fused convolutions."""
 
-    def __init__(self, slow: Block) -> None:
-        """Take over the weights."""
+    def __init__(self, slow: Block, activation: tuple[str, list[float]] = _NONE) -> None:
+        """Take over the weights; the activation is of the block's result."""
         super().__init__()
         self.depthwise = Convolution(slow.depthwise)
         self.widen = Convolution(slow.widen, _RELU)
-        self.narrow = Convolution(slow.narrow)
+        self.narrow = Convolution(slow.narrow, activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """See `Block.forward`."""
         out: Tensor = self.narrow(self.widen(self.depthwise(x)), x)
         return out
+
+
+class FastRound(nn.Module):
+    """`Round` with its sums inside convolutions."""
+
+    def __init__(self, slow: Round) -> None:
+        """Take over the layers."""
+        super().__init__()
+        self.guess, self.compare = Convolution(slow.guess), Convolution(slow.compare)
+        self.compared = Convolution(slow.compared)
+        self.modulate, self.block = slow.modulate, FastBlock(slow.block)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Round.forward`."""
+        coarse = self.guess(x)
+        inside = torch.sigmoid(coarse)
+        likeness = compare(self.compare(x), torch.cat([inside, 1 - inside], 1))
+        scale, shift = self.modulate(pool(x, inside)[:, 0])[..., None, None].chunk(2, 1)
+        return self.block(self.compared(likeness, torch.addcmul(shift, x, 1 + scale))), coarse
+
+
+class FastDecoder(nn.Module):
+    """`Decoder` with its sums inside convolutions."""
+
+    def __init__(self, slow: Decoder) -> None:
+        """Take over the layers."""
+        super().__init__()
+        self.prompt8 = Convolution(slow.prompt8, _RELU)
+        self.prompt16, self.readings = Convolution(slow.prompt16), Convolution(slow.readings)
+        self.rounds = nn.ModuleList(FastRound(r) for r in slow.rounds if isinstance(r, Round))
+        self.down16, self.into8 = Convolution(slow.down16), Convolution(slow.into8)
+        self.blocks8 = nn.ModuleList(FastBlock(b) for b in slow.blocks8 if isinstance(b, Block))
+        self.down8, self.into4 = Convolution(slow.down8), Convolution(slow.into4)
+        self.block4 = FastBlock(slow.block4, _RELU)
+        self.masks = Convolution(slow.masks)
+        self.scores = slow.scores
+
+    def forward(self, features: Features, maps: Tensor, recall: Tensor) -> Answer:
+        """See `Decoder.forward`."""
+        at8 = self.prompt8(maps)
+        x = self.prompt16(at8, self.readings(recall)).add_(features.wide)
+        coarse = []
+        for look in self.rounds:
+            x, guess = look(x)
+            coarse.append(guess)
+        y = self.into8(at8, upsample(self.down16(x), at8)).add_(features.middle)
+        for block in self.blocks8:
+            y = block(y)
+        z = self.into4(maps, upsample(self.down8(y), maps)).add_(features.fine)
+        logits = self.masks(self.block4(z))
+        return Answer(logits, self.scores(x, logits), coarse)

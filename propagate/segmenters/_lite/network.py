@@ -185,9 +185,9 @@ class Decoder(nn.Module):
         z = features.fine + self.into4(maps)
         z = self.block4(z + upsample(self.down8(y), z))
         logits = self.masks(F.relu(z))
-        return Answer(logits, self._scores(x, logits), coarse)
+        return Answer(logits, self.scores(x, logits), coarse)
 
-    def _scores(self, x: Tensor, logits: Tensor) -> Tensor:
+    def scores(self, x: Tensor, logits: Tensor) -> Tensor:
         """Score logits (N, 3): what each mask covers, how large and how sure it is."""
         inside = F.avg_pool2d(torch.sigmoid(logits.detach()), 4)
         sure = (2 * inside - 1).abs()
@@ -209,11 +209,11 @@ class LiteNetwork(nn.Module):
         super().__init__()
         self.trunk = Trunk()
         self.neck = Neck()
-        self.decoder = Decoder()
+        self.decoder: nn.Module = Decoder()
 
     def encode(self, images: Tensor) -> Features:
         """(B, 3, H, W) uint8 or float 0..255, H and W multiples of 32 → features."""
-        features: Features = self.neck(self.trunk((images.float() - 127.0) / 128.0))
+        features: Features = self.neck(self.trunk((images.float() - 127.0).div_(128.0)))
         return features
 
     def decode(self, features: Features, maps: Tensor, recall: Tensor) -> Answer:
