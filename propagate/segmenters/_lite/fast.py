@@ -39,7 +39,8 @@ def fuse_activations(network: LiteNetwork) -> LiteNetwork:
         return network
     if isinstance(network.trunk.stem, nn.Conv2d):
         network.trunk.stem = Convolution(network.trunk.stem, _RELU6)
-    network.decoder = FastDecoder(network.decoder)
+    if isinstance(network.decoder, Decoder):
+        network.decoder = FastDecoder(network.decoder)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, InvertedBottleneck):
