@@ -255,3 +255,8 @@ class Beliefs:
         if guess is None or guess.prior is None:
             return None
         return map_in(self.window, guess.prior, size_hw)
+
+    def foreign(self, object_id: int) -> FloatArray | None:
+        """A map of the window, 1 where there surely is something else; None where unknown."""
+        recall = self.recalls.get(object_id)
+        return None if recall is None else recall.foreign

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from propagate import coords
 from propagate.masks import box_of
+from propagate.pieces import one_thing, without_foreign, without_strangers
 from propagate.types import (
     BoolArray,
     Candidates,
@@ -39,6 +39,8 @@ class Config:
             one of several candidates is chosen.
         strangers: a piece apart is left out if what is expected there is below this share of what
             is expected in the piece that is expected most; 0 keeps every piece.
+        foreign: a piece is left out if a larger part of it than this looks more like something
+            else that the user's answers tell it from; 1 keeps every piece.
         wholeness: how much expected IoU a fresh answer may lack for every e-fold of area that it
             is larger: of equally good answers to a click, who follows things means the whole.
         patience: frames after which an object that does not come back counts as absent, or as lost
@@ -50,6 +52,7 @@ class Config:
     return_score: float = 0.3
     agreement: float = 0.2
     strangers: float = 0.3
+    foreign: float = 0.5
     wholeness: float = 0.08
     patience: int = 15
     overlap: bool = False
@@ -72,32 +75,38 @@ class Selection:
         """Hold the settings."""
         self._config = config
 
-    def choose(self, candidates: Candidates, expected: FloatArray | None) -> Choice:
+    def choose(
+        self,
+        candidates: Candidates,
+        expected: FloatArray | None,
+        foreign: FloatArray | None = None,
+    ) -> Choice:
         """The best candidate for an object that is known.
 
         Args:
             candidates: the answers to one prompt.
             expected: (h, w) 0..1 where the object is believed to be, or None where the user says.
+            foreign: (h, w) 1 where there surely is something else, or None where nothing is known.
         """
         if expected is None:
             return self._largest_of_the_best(candidates)
         place = _on_logits(expected, candidates)
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
-        logits = _without_strangers(candidates.logits[best], place, self._config.strangers)
+        logits = without_strangers(candidates.logits[best], place, self._config.strangers)
+        if foreign is not None:
+            elsewhere = _on_logits(foreign, candidates)
+            logits = without_foreign(logits, elsewhere, self._config.foreign)
         return _choice(candidates, best, logits)
 
     def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:
         """The best candidate for an object that starts here: one thing, where the prompt is.
 
-        Pieces that lie mostly outside a given box are left out; without a box, those further from
-        what was clicked than half its size. What an occluder cuts in two stays whole.
-
         Args:
             candidates: the answers to the prompt.
             prompt: in pixels of what the candidates show.
         """
-        logits = np.stack([_one_thing(one, prompt, candidates) for one in candidates.logits])
+        logits = np.stack([one_thing(one, prompt, candidates) for one in candidates.logits])
         return self._largest_of_the_best(replace(candidates, logits=logits))
 
     def _largest_of_the_best(self, candidates: Candidates) -> Choice:
@@ -204,51 +213,9 @@ def _on_logits(place: FloatArray, candidates: Candidates) -> FloatArray:
     return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
 
 
-def _without_strangers(logits: FloatArray, place: FloatArray, share: float) -> FloatArray:
-    """Logits (h, w) without the pieces of the mask that nothing speaks for.
-
-    Args:
-        logits: positive inside.
-        place: (h, w) 0..1, where the object is expected.
-        share: see `Config.strangers`.
-    """
-    count, pieces = cv2.connectedComponents((logits > 0).astype(np.uint8))
-    if count <= 2 or share <= 0:
-        return logits
-    cells = np.bincount(pieces.ravel(), minlength=count)
-    support = np.bincount(pieces.ravel(), weights=place.ravel(), minlength=count) / cells
-    strange = support < share * support[1:].max()
-    strange[0] = False
-    return np.where(strange[pieces], -logits, logits)
-
-
 def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:
     score = float(candidates.scores[best])
     return Choice(candidates.object_id, logits, score, candidates.canvas)
-
-
-def _one_thing(logits: FloatArray, prompt: Prompt, candidates: Candidates) -> FloatArray:
-    """Logits (h, w) without pieces that do not belong to a prompt, see `Selection.choose_new`."""
-    pieces = cv2.connectedComponents((logits > 0).astype(np.uint8))[1]
-    own = np.zeros(pieces.max() + 1, bool)
-    if prompt.box is not None:
-        x0, y0, x1, y1 = coords.scale_box(prompt.box, candidates.size_hw, candidates.cells_hw)
-        boxed = pieces[max(round(y0), 0) : round(y1), max(round(x0), 0) : round(x1)]
-        inside = np.bincount(boxed.ravel(), minlength=len(own))
-        own = inside > 0.5 * np.bincount(pieces.ravel(), minlength=len(own))
-    elif prompt.labels is not None:
-        points = prompt.points_xy[prompt.labels]
-        cells = coords.scale_points(points, candidates.size_hw, candidates.cells_hw)
-        x, y = coords.pixel_of(cells, candidates.cells_hw).T
-        own[pieces[y, x]] = True
-        own[0] = False
-        clicked = box_of(own[pieces])
-        if clicked is not None:
-            reach = 0.5 * float(np.max(clicked[2:] - clicked[:2]))
-            away = cv2.distanceTransform((~own[pieces]).astype(np.uint8), cv2.DIST_L2, 3)
-            own[np.unique(pieces[away <= reach])] = True
-    own[0] = False
-    return np.where(own[pieces] | (logits <= 0), logits, -logits) if own.any() else logits
 
 
 def _margins(logits: FloatArray) -> list[FloatArray]:

@@ -127,6 +127,9 @@ class Tracker:
         closer = self.framing.closer(window, asked, look.result)
         if closer is not None:
             look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
+        elif look.result.missing and window.size_hw != frame.size_hw:  # it may have jumped out
+            wide = self._look(state, frame, asked, guesses, Window.whole(frame.size_hw))
+            look = min(look, wide, key=lambda one: len(one.result.missing))
         result = look.result
         return TrackerState(
             motion=self.motion.update(state.motion, frame, result),
@@ -222,7 +225,8 @@ class Tracker:
                 prompt = prompt_in(beliefs.window, asked[object_id], frame.size_hw)
                 seen.append(self.selection.choose_new(answers, prompt))
                 continue
-            choice = self.selection.choose(answers, beliefs.expected(object_id, frame.size_hw))
+            expected = beliefs.expected(object_id, frame.size_hw)
+            choice = self.selection.choose(answers, expected, beliefs.foreign(object_id))
             frames_missing = state.objects[object_id].missing
             if self.selection.is_seen(choice, was_missing=frames_missing > 0):
                 seen.append(choice)

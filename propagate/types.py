@@ -338,11 +338,14 @@ class Recall:
         object_id: 1 or more.
         maps: (4, h, w) float32 0..1, see `READINGS`.
         trust: 0..1, how much of the object seems to be in the picture.
+        foreign: (h, w) float32, 1 where there surely is something else, or None where no answer of
+            the user's tells.
     """
 
     object_id: int
     maps: FloatArray
     trust: float
+    foreign: FloatArray | None = None
 
 
 def check_image(image: Any) -> None:

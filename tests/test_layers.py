@@ -18,7 +18,7 @@ VALUES = {"errors", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
-TRACKER = FLOOR | PROTOCOLS | {"framing", "prompting", "selection", "tracker"}
+TRACKER = FLOOR | PROTOCOLS | {"framing", "prompting", "pieces", "selection", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "corrections", "review"}
@@ -40,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "corrections": TRACKER | {"anchors", "fusion", "videos"},
     "framing": PURE,
     "prompting": FLOOR | PROTOCOLS,
-    "selection": FLOOR | PROTOCOLS,
+    "pieces": VALUES | {"coords", "masks"},
+    "selection": FLOOR | PROTOCOLS | {"pieces"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"videos", "export", "api"},

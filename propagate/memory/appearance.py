@@ -7,8 +7,8 @@ one attention, so a further object costs one column of a matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch import Tensor
 from propagate.coords import WHOLE, Part
 from propagate.masks import box_of, cell_cover
 from propagate.memory._attention import familiarity, locality
+from propagate.memory._bank import MemoryState, Remembered, beyond, keep_anchors, most_different
+from propagate.memory._foreign import foreign_cells
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
 
@@ -45,54 +47,6 @@ class Config:
     sigma: float = 4.0
 
 
-@dataclass(frozen=True, eq=False)
-class Remembered:
-    """One frame.
-
-    Attributes:
-        index: of the frame.
-        keys: (h*w, C) float32.
-        covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
-        anchors: ids that the user answered in this frame.
-        part: of the picture that the cells cover.
-        outside: (h*w,) 1 for the cells that count, 0 for those that a closer look at the same
-            frame shows better; None where all count.
-    """
-
-    index: int
-    keys: Tensor
-    covers: Mapping[int, Tensor]
-    anchors: frozenset[int] = frozenset()
-    part: Part = WHOLE
-    outside: Tensor | None = None
-
-    @property
-    def place(self) -> tuple[int, Part]:
-        """Which frame, and which part of it."""
-        return self.index, self.part
-
-
-@dataclass(frozen=True, eq=False)
-class MemoryState:
-    """What is remembered. `last` is the frame just before, good or bad."""
-
-    grid_hw: tuple[int, int] = (0, 0)
-    ids: tuple[int, ...] = ()
-    areas: Mapping[int, float] = field(default_factory=dict)
-    anchors: tuple[Remembered, ...] = ()
-    recent: tuple[Remembered, ...] = ()
-    diverse: tuple[Remembered, ...] = ()
-    last: Remembered | None = None
-
-    def bank(self) -> tuple[Remembered, ...]:
-        """All remembered frames, none twice, the last one at the end."""
-        frames = {frame.place: frame for frame in (*self.diverse, *self.recent, *self.anchors)}
-        if self.last is not None:
-            frames.pop(self.last.place, None)
-            frames[self.last.place] = self.last
-        return tuple(frames.values())
-
-
 class Appearance:
     """See the module."""
 
@@ -115,9 +69,11 @@ class Appearance:
         query = _cells(embedding)
         bank = state.bank()
         logits = query @ torch.cat([frame.keys for frame in bank]).T
+        temperature = float(query[0].square().sum())
+        foreign = foreign_cells(bank, logits, temperature)
         best = logits.amax(1, keepdim=True)
         weights = logits.sub_(best).mul_(self._config.sharpness).exp_()
-        familiar = familiarity(best[:, 0], float(query[0].square().sum()))
+        familiar = familiarity(best[:, 0], temperature)
         columns = _columns(bank, state.ids, query)
         totals = (weights @ columns).clamp(min=1e-20)
         anchors = totals[:, 0::4] / totals[:, 1::4]
@@ -129,8 +85,14 @@ class Appearance:
         known = familiar[:, None].expand_as(recent)
         maps = torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
         found = torch.unflatten(maps, 2, grid_hw).cpu().numpy()
+        elsewhere = {i: one.reshape(grid_hw).float().cpu().numpy() for i, one in foreign.items()}
         return {
-            object_id: Recall(object_id, found[n], _trust(found[n], state.areas[object_id]))
+            object_id: Recall(
+                object_id,
+                found[n],
+                _trust(found[n], state.areas[object_id]),
+                elsewhere.get(object_id),
+            )
             for n, object_id in enumerate(state.ids)
         }
 
@@ -159,8 +121,8 @@ class Appearance:
         areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
-            wider = tuple(_beyond(frame, now, grid_hw) for frame in state.anchors)
-            return replace(state, anchors=_keep_anchors((*wider, now), self._config.anchors))
+            wider = tuple(beyond(frame, now, grid_hw) for frame in state.anchors)
+            return replace(state, anchors=keep_anchors((*wider, now), self._config.anchors))
         return self._with_recent(state, now, result.masks)
 
     def _with_recent(
@@ -175,7 +137,7 @@ class Appearance:
         recent = (*state.recent, kept)
         if len(recent) <= self._config.recent:
             return replace(state, recent=recent)
-        diverse = _most_different((*state.diverse, recent[0]), self._config.diverse)
+        diverse = most_different((*state.diverse, recent[0]), self._config.diverse)
         return replace(state, recent=recent[1:], diverse=diverse)
 
 
@@ -212,7 +174,7 @@ def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -
                 continue
             known = torch.ones_like(cover) if frame.outside is None else frame.outside
             columns[rows, n, 2], columns[rows, n, 3] = cover * known, known
-            if object_id in frame.anchors:
+            if object_id in frame.anchors and frame.outside is None:
                 columns[rows, n, 0], columns[rows, n, 1] = cover * known, known
     return columns.flatten(1)
 
@@ -233,54 +195,6 @@ def _trust(maps: FloatArray, cells: float) -> float:
     seen = np.sort((maps[1] * maps[3]).ravel())
     count = int(np.clip(round(0.5 * cells), 1, len(seen)))
     return float(seen[-count:].mean())
-
-
-def _beyond(frame: Remembered, closer: Remembered, grid_hw: tuple[int, int]) -> Remembered:
-    """The surroundings of what a closer look at the same frame shows; other frames as they are.
-
-    Surroundings tell what is not the object. They say nothing of what the user answered: read with
-    the anchors, they claim whatever an object shows for the first time.
-    """
-    if frame.index != closer.index or frame.part == closer.part:
-        return frame
-    inside = [
-        _within(count, (frame.part[axis], frame.part[axis + 2]), closer.part[axis::2])
-        for axis, count in ((1, grid_hw[0]), (0, grid_hw[1]))
-    ]
-    outside = 1 - torch.outer(*inside).flatten()
-    return replace(frame, outside=outside.to(frame.keys), anchors=frozenset())
-
-
-def _within(cells: int, span: tuple[float, float], part: tuple[float, ...]) -> Tensor:
-    """(cells,) 1 where the middle of a cell of `span` lies in `part`, both along one axis."""
-    middles = span[0] + (torch.arange(cells) + 0.5) / cells * (span[1] - span[0])
-    return ((middles >= part[0]) & (middles < part[1])).float()
-
-
-def _keep_anchors(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
-    """The first and the newest; two of the same part of a frame become the newer one."""
-    looks = tuple({frame.place: frame for frame in frames}.values())
-    indices = list(dict.fromkeys(look.index for look in looks))
-    kept = {indices[0], *indices[max(1, len(indices) - most + 1) :]}
-    return tuple(look for look in looks if look.index in kept)
-
-
-def _most_different(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
-    """Drop the frame whose objects look most like those of another one, if there are too many."""
-    if len(frames) <= most:
-        return frames
-    looks = torch.stack([_look(frame) for frame in frames])
-    likeness = looks @ looks.T - 2 * torch.eye(len(frames)).to(looks)
-    most_alike = int(likeness.amax(1).argmax())
-    return tuple(frame for n, frame in enumerate(frames) if n != most_alike)
-
-
-def _look(frame: Remembered) -> Tensor:
-    """(C,) unit vector: the mean key under a frame's objects."""
-    cover = torch.stack(list(frame.covers.values())).amax(0)
-    mean = cover @ frame.keys
-    look: Tensor = mean / mean.norm().clamp(min=1e-6)
-    return look
 
 
 def build(config: Config) -> Any:

@@ -145,6 +145,24 @@ def test_a_piece_apart_that_nothing_speaks_for_is_left_out() -> None:
     assert everything[:, 20:].any()
 
 
+def test_a_piece_that_is_mostly_something_else_is_left_out_even_the_last_one() -> None:
+    logits = np.full((1, 20, 30), -4.0, np.float32)
+    logits[0, 4:12, 4:12] = 4
+    logits[0, 4:12, 20:28] = 4
+    candidates = Candidates(1, logits, np.array([0.8], np.float32), (20, 30))
+    expected = (logits[0] > 0).astype(np.float32)
+    foreign = np.zeros((20, 30), np.float32)
+    foreign[4:9, 20:28] = 1  # more than half of the second one
+    foreign[4:7, 4:12] = 1  # less than half of the first one
+    choice = selection().choose(candidates, expected, foreign)
+    assert (choice.logits[4:12, 4:12] > 0).all() and not (choice.logits[:, 20:] > 0).any()
+    foreign[4:9, 4:12] = 1
+    nothing = selection().choose(candidates, expected, foreign)
+    assert not selection().is_seen(nothing, was_missing=False)
+    everything = Selection(Config(foreign=1)).choose(candidates, expected, foreign).logits > 0
+    assert everything[:, 20:].any()
+
+
 def test_of_equally_good_answers_to_a_click_the_larger_one_is_meant() -> None:
     logits = np.full((2, 20, 30), -4.0, np.float32)
     logits[0, 4:12, 4:12] = 4

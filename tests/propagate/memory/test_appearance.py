@@ -188,3 +188,27 @@ def test_what_lies_around_a_closer_look_is_known_not_to_be_the_object(memory) ->
     around = slice(3, 7)
     assert memory.recall(wide, later)[1].maps[1][:, around].max() < 0.02
     assert memory.recall(alone, later)[1].maps[1][:, around].max() > 0.02
+
+
+def test_what_stood_beside_the_object_is_foreign_wherever_it_appears(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    foreign = memory.recall(state, scene(shift=3))[1].foreign
+    assert not foreign[1:4, 5:7].any(), "the object itself, elsewhere"
+    beside = np.ones(GRID, bool)
+    beside[1:4, 5:7] = False
+    assert foreign[beside].all()
+
+
+def test_what_was_never_seen_is_not_foreign(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(0, 10))), [1])
+    state = memory.update(
+        state, scene(seed=5), result(1, Mask(1, block(0, 10)), Mask(2, block(4, 6))), [2]
+    )
+    recall = memory.recall(state, scene(seed=5))
+    assert not recall[1].foreign[1:4].any(), "only the frame that answered object 1 speaks of it"
+    assert recall[2].foreign[1:4, :4].all() and not recall[2].foreign[1:4, 4:6].any()
+
+
+def test_without_an_answer_nothing_is_foreign(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [])
+    assert memory.recall(state, scene())[1].foreign is None

@@ -1,0 +1,59 @@
+"""What certainly is not the object: what looks more like something else where the user answered.
+
+Frames in between are no witnesses. Where an object passed in front of something, a little of that
+may be remembered as a part of it; in the answered frames it is told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from propagate.memory._bank import Remembered
+
+_ITS_OWN, _NOT_ITS = 0.3, 0.02  # covers of cells that are the object, and that are not
+_KNOWN = 0.6  # cosine from which on two cells may show the same
+_MARGIN = 0.03  # of cosine, by which something else must be more like a cell than the object is
+
+
+def foreign_cells(
+    bank: Sequence[Remembered], logits: Tensor, temperature: float
+) -> dict[int, Tensor]:
+    """For every object that was answered somewhere: which of Q cells are foreign, (Q,) bool.
+
+    Args:
+        bank: the remembered frames, M cells each.
+        logits: (Q, len(bank) * M), how like the cells of a picture are theirs.
+        temperature: the logit of a cell with itself.
+    """
+    likeness = {n: _counting(frame, n, logits) for n, frame in enumerate(bank) if frame.anchors}
+    nearest = {n: one.max(1) for n, one in likeness.items()}
+    foreign = {}
+    for object_id in sorted(frozenset[int]().union(*(bank[n].anchors for n in likeness))):
+        frames = [n for n in likeness if object_id in bank[n].anchors]
+        covers = [bank[n].covers[object_id] for n in frames]
+        own = [
+            likeness[n][:, inside].amax(1)
+            for n, cover in zip(frames, covers, strict=True)
+            if len(inside := torch.nonzero(cover > _ITS_OWN)[:, 0])
+        ]
+        if not own:
+            continue
+        values = torch.stack([nearest[n].values for n in frames])
+        best, first = values.max(0)
+        beside = torch.stack(
+            [cover[nearest[n].indices] < _NOT_ITS for n, cover in zip(frames, covers, strict=True)]
+        )
+        least = torch.stack(own).amax(0) + _MARGIN * temperature
+        clearly = best > least.clamp(min=_KNOWN * temperature)
+        foreign[object_id] = beside.gather(0, first[None])[0] & clearly
+    return foreign
+
+
+def _counting(frame: Remembered, number: int, logits: Tensor) -> Tensor:
+    """The logits (Q, M) of one frame, -inf for cells that do not count."""
+    cells = len(frame.keys)
+    own = logits[:, number * cells : (number + 1) * cells]
+    return own if frame.outside is None else own.masked_fill(frame.outside == 0, -torch.inf)

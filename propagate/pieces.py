@@ -1,0 +1,97 @@
+"""Which pieces of an answer are the object: a mask may have parts that hang together with nothing.
+
+Logits are (h, w), positive inside; a piece that is left out gets its logits' signs turned.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from propagate import coords
+from propagate.masks import box_of
+from propagate.types import BoolArray, Candidates, FloatArray, Prompt
+
+
+def without_strangers(logits: FloatArray, place: FloatArray, share: float) -> FloatArray:
+    """Without the pieces that nothing speaks for.
+
+    Args:
+        logits: (h, w).
+        place: (h, w) 0..1, where the object is expected.
+        share: a piece stays if what is expected there is this part, or more, of what is expected
+            in the piece that is expected most; 0 keeps every piece.
+    """
+    count, pieces = _pieces(logits)
+    if count <= 2 or share <= 0:
+        return logits
+    support = _mean(place, pieces, count)
+    return _left_out(logits, pieces, support < share * support[1:].max())
+
+
+def without_foreign(logits: FloatArray, foreign: FloatArray, share: float) -> FloatArray:
+    """Without the pieces that are something else; that may be all of them.
+
+    Args:
+        logits: (h, w).
+        foreign: (h, w) 0..1, 1 where there surely is something else.
+        share: a piece stays if at most this part of it is foreign; 1 keeps every piece.
+    """
+    if share >= 1 or not foreign.any():
+        return logits
+    count, pieces = _pieces(logits)
+    return _left_out(logits, pieces, _mean(foreign, pieces, count) > share)
+
+
+def one_thing(logits: FloatArray, prompt: Prompt, candidates: Candidates) -> FloatArray:
+    """Without the pieces that do not belong to a prompt; all of them where none does.
+
+    Pieces that lie mostly outside a given box are left out; without a box, those further from what
+    was clicked than half its size. What an occluder cuts in two stays whole.
+
+    Args:
+        logits: (h, w), one of the candidates.
+        prompt: in pixels of what the candidates show.
+        candidates: the answers to the prompt.
+    """
+    count, pieces = _pieces(logits)
+    own = np.zeros(count, bool)
+    if prompt.box is not None:
+        x0, y0, x1, y1 = coords.scale_box(prompt.box, candidates.size_hw, candidates.cells_hw)
+        boxed = pieces[max(round(y0), 0) : round(y1), max(round(x0), 0) : round(x1)]
+        inside = np.bincount(boxed.ravel(), minlength=count)
+        own = inside > 0.5 * np.bincount(pieces.ravel(), minlength=count)
+    elif prompt.labels is not None:
+        points = prompt.points_xy[prompt.labels]
+        cells = coords.scale_points(points, candidates.size_hw, candidates.cells_hw)
+        x, y = coords.pixel_of(cells, candidates.cells_hw).T
+        own[pieces[y, x]] = True
+        own[0] = False
+        clicked = box_of(own[pieces])
+        if clicked is not None:
+            reach = 0.5 * float(np.max(clicked[2:] - clicked[:2]))
+            away = cv2.distanceTransform((~own[pieces]).astype(np.uint8), cv2.DIST_L2, 3)
+            own[np.unique(pieces[away <= reach])] = True
+    own[0] = False
+    return _left_out(logits, pieces, ~own) if own.any() else logits
+
+
+def _pieces(logits: FloatArray) -> tuple[int, npt.NDArray[np.int32]]:
+    """How many pieces, the outside among them, and (h, w) their numbers: 0 is the outside."""
+    count, pieces = cv2.connectedComponents((logits > 0).astype(np.uint8))
+    return count, np.asarray(pieces, np.int32)
+
+
+def _mean(values: FloatArray, pieces: npt.NDArray[np.int32], count: int) -> FloatArray:
+    """(count,) mean of (h, w) values over each piece."""
+    cells = np.bincount(pieces.ravel(), minlength=count)
+    sums = np.bincount(pieces.ravel(), weights=values.ravel(), minlength=count)
+    return np.asarray(sums / np.maximum(cells, 1), np.float32)
+
+
+def _left_out(logits: FloatArray, pieces: npt.NDArray[np.int32], out: BoolArray) -> FloatArray:
+    """Logits with the signs turned of those pieces that are out."""
+    out = out.copy()
+    out[0] = False
+    return np.where(out[pieces], -logits, logits) if out.any() else logits
