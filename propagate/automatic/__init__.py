@@ -52,8 +52,8 @@ class Config:
     points_per_side: int = 24
     crop_layers: int = 0
     sampling: Literal["grid", "adaptive"] = "adaptive"
-    least_score: float = 0.6
-    least_stability: float = 0.85
+    least_score: float = 0.5
+    least_stability: float = 0.7
     stability_offset: float = 1.0
     most_overlap: float = 0.7
     least_area: int = 0
