@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from propagate.tracker import Tracker, TrackerState
     from propagate.types import Frame, Prompt
 
+_PROMPT_HELP = (
+    "What the tracker is given in frame 0; boxes: the true box in every frame, each answered "
+    "afresh, to know what following costs."
+)
+
 
 def evaluate(  # noqa: PLR0913 - one parameter an option
     root: Annotated[
@@ -38,7 +43,7 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     ] = None,
     prompt: Annotated[
         str,
-        typer.Option(metavar="mask|box|click", help="What the tracker is given in frame 0."),
+        typer.Option(metavar="mask|box|click|boxes", help=_PROMPT_HELP),
     ] = "mask",
     segmenter: SegmenterName = None,
     checkpoint: Checkpoint = None,
@@ -57,12 +62,12 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     from propagate.cli.settings import Choice, resolved
     from propagate.console.progress import bar, show
     from propagate.evaluation.davis import open_davis
-    from propagate.evaluation.prompts import check_kind
     from propagate.evaluation.report import table, write_report
+    from propagate.evaluation.runner import check_measure
     from propagate.evaluation.runner import evaluate as measure
     from propagate.tracker import build
 
-    kind = check_kind(prompt)
+    kind = check_measure(prompt)
     require_empty(out)
     wanted = None if sequences is None else [name.strip() for name in sequences.split(",")]
     found = open_davis(root, wanted)[:limit]

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
+_NO_TERMINAL = 1000  # columns: no command or path in a table is cut short
 
 Advance = Callable[[int], None]
 """Tell it how many steps are done."""
@@ -100,7 +101,7 @@ def show(table: Table) -> None:
     """A table on stdout, as wide as it needs where nobody looks at a terminal."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)
+        console = Console(width=_NO_TERMINAL)
     console.print(table)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -50,14 +50,16 @@ def evaluate(
         root: the folder that holds JPEGImages and Annotations.
         tracker: what is measured.
         sequences: names; None: all.
-        prompt: "mask", "box" or "click", made from the true mask of the first frame.
+        prompt: "mask", "box" or "click", made from the true mask of the first frame; or "boxes":
+            every frame is answered afresh from the box around its true mask. What a tracker reaches
+            on its own, as a share of that, is its efficiency.
         out: a folder for the answers, out/masks/<sequence>/<frame>.png; None writes nothing.
 
     Raises:
         InputError: the data set, a sequence's name or the kind of prompt is wrong.
         OutputError: the answers cannot be written.
     """
-    kind = check_kind(prompt)
+    kind = check_measure(prompt)
     found = open_davis(root, sequences)
     masks = None if out is None else Path(out) / "masks"
     return (
@@ -66,8 +68,16 @@ def evaluate(
     )
 
 
+def check_measure(prompt: str) -> PromptKind | Literal["boxes"]:
+    """What `evaluate` accepts as a prompt; InputError for anything else."""
+    return "boxes" if prompt == "boxes" else check_kind(prompt)
+
+
 def evaluate_sequence(
-    sequence: Sequence, tracker: StepTracker, prompt: PromptKind, masks: Path | None = None
+    sequence: Sequence,
+    tracker: StepTracker,
+    prompt: PromptKind | Literal["boxes"],
+    masks: Path | None = None,
 ) -> SequenceResult:
     """Run a tracker through one sequence.
 
@@ -80,13 +90,16 @@ def evaluate_sequence(
             f"sequence {sequence.name!r} has {len(sequence.annotated)} annotated frames; the first "
             "and the last do not count, so at least 3 are needed"
         )
+    afresh = prompt == "boxes"
+    kind: PromptKind = "box" if prompt == "boxes" else prompt
     state, seconds, count = tracker.start(), 0.0, 0
     known: tuple[int, ...] = ()
     scores: list[FrameScore] = []
     for frame in sequence.video():
         truth = _truth(sequence, frame)
-        fresh = {} if truth is None else _fresh(truth, known)
-        prompts = [simulate_prompt(prompt, seen, frame.index, one) for one, seen in fresh.items()]
+        asked = {} if truth is None else _fresh(truth, () if afresh else known)
+        prompts = [simulate_prompt(kind, seen, frame.index, one) for one, seen in asked.items()]
+        state = tracker.start() if afresh else state
         began = time.perf_counter()
         state = tracker.step(state, frame, prompts)
         seconds += time.perf_counter() - began
@@ -96,7 +109,7 @@ def evaluate_sequence(
             scores += [_score(result, truth, frame, one) for one in known]
         if masks is not None:
             _write(masks, frame, result)
-        known = (*known, *fresh)
+        known = tuple(dict.fromkeys((*known, *asked)))
     objects = _objects(scores)
     if not objects:
         raise InputError(

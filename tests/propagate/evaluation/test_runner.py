@@ -66,21 +66,36 @@ def test_scores_are_held_against_what_was_reached(data_set, still_tracker):
     assert result.calibration == pytest.approx(abs(0.9 - result.j))
 
 
+class Asked:
+    """Writes down what it is asked, and when it starts afresh; its answers are the truth."""
+
+    def __init__(self, video):
+        self.video, self.prompts, self.starts = video, [], 0
+
+    def start(self):
+        self.starts += 1
+
+    def step(self, state, frame, prompts=()):
+        self.prompts += prompts
+        return type("State", (), {"last": self.video.result(frame.index)})()
+
+
+def test_true_boxes_are_given_in_every_frame_to_a_tracker_that_knows_nothing(data_set, videos):
+    tracker = Asked(videos["two"])
+    (result,) = evaluate(data_set, tracker, ["two"], "boxes")
+    assert tracker.starts == result.frame_count + 1
+    assert [(one.frame_index, one.object_id) for one in tracker.prompts] == sorted(
+        (index, object_id)
+        for object_id, masks in videos["two"].masks.items()
+        for index, mask in enumerate(masks)
+        if mask.any()
+    )
+    assert all(one.box is not None and one.mask is None for one in tracker.prompts)
+
+
 @pytest.mark.parametrize("prompt", ["mask", "box", "click"])
 def test_each_object_is_prompted_once_and_in_the_way_asked_for(data_set, videos, prompt):
-    class Asked:
-        def __init__(self):
-            self.prompts = []
-
-        def start(self):
-            return None
-
-        def step(self, state, frame, prompts=()):
-            self.prompts += prompts
-            result = videos["two"].result(frame.index)
-            return type("State", (), {"last": result})()
-
-    tracker = Asked()
+    tracker = Asked(videos["two"])
     list(evaluate(data_set, tracker, ["two"], prompt))
     assert [(one.object_id, one.frame_index) for one in tracker.prompts] == [(1, 0), (2, 0)]
     for one in tracker.prompts:
