@@ -154,20 +154,20 @@ def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
 
 
 def cell_cover(mask: BoolArray, box: FloatArray, cells_hw: tuple[int, int]) -> FloatArray:
-    """How far a mask (H, W), whose box is `box`, covers each of (h, w) cells: float32, 0..1.
-
-    Exact, so that a single pixel leaves a trace. Only what lies in the box is read: many small
-    objects cost little.
-    """
+    """How far a mask (H, W), whose box is `box`, covers each of (h, w) cells: exact, 0..1."""
     height, width = mask.shape
     rows, columns = cells_hw
-    x0, y0, x1, y1 = box.astype(int)
+    x0, y0, x1, y1 = box.astype(int).tolist()
     sums = np.zeros((y1 - y0 + 1, x1 - x0 + 1), np.float32)  # exact below 2**24 pixels
     sums[1:, 1:] = mask[y0:y1, x0:x1].cumsum(0, dtype=np.int32).cumsum(1)
-    by_rows = _between(sums, np.arange(rows + 1) * height / rows - y0)
-    corners = _between(by_rows.T, np.arange(columns + 1) * width / columns - x0).T
-    covered = np.diff(np.diff(corners, axis=0), axis=1) * (rows * columns / mask.size)
-    return np.asarray(np.clip(covered, 0, 1), np.float32)
+    top, bottom = y0 * rows // height, -(-y1 * rows // height)
+    left, right = x0 * columns // width, -(-x1 * columns // width)
+    by_rows = _between(sums, np.arange(top, bottom + 1) * height / rows - y0)
+    corners = _between(by_rows.T, np.arange(left, right + 1) * width / columns - x0).T
+    pixels = np.diff(np.diff(corners, axis=0), axis=1)
+    cover = np.zeros(cells_hw, np.float32)
+    cover[top:bottom, left:right] = np.clip(pixels * (rows * columns / mask.size), 0, 1)
+    return cover
 
 
 def _between(sums: npt.NDArray[Any], places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -5,6 +5,8 @@ Logits are (h, w), positive inside; a piece that is left out gets its logits' si
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,34 +16,43 @@ from propagate.masks import box_of
 from propagate.types import BoolArray, Candidates, FloatArray, Prompt
 
 
-def without_strangers(logits: FloatArray, place: FloatArray, share: float) -> FloatArray:
-    """Without the pieces that nothing speaks for.
+@dataclass(frozen=True)
+class Doubts:
+    """What a piece may have against it and still stay.
+
+    Attributes:
+        strangers: it is out if what is expected there is below this share of what is expected in
+            the piece that is expected most.
+        foreign: it is out if a larger part of it than this is foreign.
+    """
+
+    strangers: float
+    foreign: float
+
+
+def without_doubtful(
+    logits: FloatArray, place: FloatArray, foreign: FloatArray | None, doubts: Doubts
+) -> FloatArray:
+    """Without the pieces that nothing speaks for, and those that are something else.
+
+    The latter may be all of them.
 
     Args:
         logits: (h, w).
         place: (h, w) 0..1, where the object is expected.
-        share: a piece stays if what is expected there is this part, or more, of what is expected
-            in the piece that is expected most; 0 keeps every piece.
+        foreign: (h, w) 0..1, 1 where there surely is something else, or None.
+        doubts: how much a piece may have against it.
     """
     count, pieces = _pieces(logits)
-    if count <= 2 or share <= 0:
+    if count < 2 or (count == 2 and foreign is None):
         return logits
-    support = _mean(place, pieces, count)
-    return _left_out(logits, pieces, support < share * support[1:].max())
-
-
-def without_foreign(logits: FloatArray, foreign: FloatArray, share: float) -> FloatArray:
-    """Without the pieces that are something else; that may be all of them.
-
-    Args:
-        logits: (h, w).
-        foreign: (h, w) 0..1, 1 where there surely is something else.
-        share: a piece stays if at most this part of it is foreign; 1 keeps every piece.
-    """
-    if share >= 1 or not foreign.any():
-        return logits
-    count, pieces = _pieces(logits)
-    return _left_out(logits, pieces, _mean(foreign, pieces, count) > share)
+    out = np.zeros(count, bool)
+    if count > 2:
+        support = _mean(place, pieces, count)
+        out = support < doubts.strangers * support[1:].max()
+    if foreign is not None:
+        out |= _mean(foreign, pieces, count) > doubts.foreign
+    return _left_out(logits, pieces, out)
 
 
 def one_thing(logits: FloatArray, prompt: Prompt, candidates: Candidates) -> FloatArray:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from propagate.masks import box_of
-from propagate.pieces import one_thing, without_foreign, without_strangers
+from propagate.pieces import Doubts, one_thing, without_doubtful
 from propagate.types import (
     BoolArray,
     Candidates,
@@ -74,6 +74,7 @@ class Selection:
     def __init__(self, config: Config) -> None:
         """Hold the settings."""
         self._config = config
+        self._doubts = Doubts(config.strangers, config.foreign)
 
     def choose(
         self,
@@ -93,10 +94,8 @@ class Selection:
         place = _on_logits(expected, candidates)
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
-        logits = without_strangers(candidates.logits[best], place, self._config.strangers)
-        if foreign is not None:
-            elsewhere = _on_logits(foreign, candidates)
-            logits = without_foreign(logits, elsewhere, self._config.foreign)
+        elsewhere = None if foreign is None else _on_logits(foreign, candidates)
+        logits = without_doubtful(candidates.logits[best], place, elsewhere, self._doubts)
         return _choice(candidates, best, logits)
 
     def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:

@@ -145,8 +145,11 @@ def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
     if not inside.any():
         return prior
     usual = np.median(difference[inside])  # the light may have changed everywhere
-    excess = np.maximum(difference - usual, 0) / _GHOST_LEVELS
-    return np.asarray(prior * np.exp(-(excess**2)), np.float32)
+    some = np.nonzero(prior)
+    excess = np.maximum(difference[some] - usual, 0) / _GHOST_LEVELS
+    less = np.zeros_like(prior)
+    less[some] = prior[some] * np.exp(-(excess**2))
+    return less
 
 
 @dataclass(frozen=True, eq=False)
