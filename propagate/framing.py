@@ -260,3 +260,15 @@ class Beliefs:
         """A map of the window, 1 where there surely is something else; None where unknown."""
         recall = self.recalls.get(object_id)
         return None if recall is None else recall.foreign
+
+    def passing(self) -> list[tuple[int, int]]:
+        """Pairs of objects that pass each other."""
+        pairs = [(i, guess.passing) for i, guess in sorted(self.guesses.items())]
+        return [(one, other) for one, other in pairs if other is not None and one < other]
+
+    def place(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray:
+        """A soft map (h, w) of the window, where motion expects an object."""
+        prior = self.guesses[object_id].prior
+        return (
+            np.zeros((9, 16), np.float32) if prior is None else map_in(self.window, prior, size_hw)
+        )

@@ -15,6 +15,9 @@ from propagate import coords
 from propagate.masks import box_of
 from propagate.types import BoolArray, Candidates, FloatArray, Prompt
 
+_LEAD = 8.0  # logits: more than two look-alikes' answers differ by
+_HARDLY = 0.3  # of how far the other one is taken to be in a piece
+
 
 @dataclass(frozen=True)
 class Doubts:
@@ -53,6 +56,31 @@ def without_doubtful(
     if foreign is not None:
         out |= _mean(foreign, pieces, count) > doubts.foreign
     return _left_out(logits, pieces, out)
+
+
+def divided(
+    logits: tuple[FloatArray, FloatArray], places: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """What two objects that pass each other cover together, divided by where each must be.
+
+    A piece where one of them is taken to be, and hardly the other, is that one's. What both may be
+    in is divided cell by cell; where both or neither are, logits decide.
+
+    Args:
+        logits: (h, w) of both.
+        places: (h, w) 0..1, where each is taken to be.
+    """
+    both = np.maximum(*logits)
+    count, pieces = _pieces(both)
+    shares = np.stack([_mean(place, pieces, count) for place in places])
+    alone = shares.min(0) < _HARDLY * shares.max(0)
+    leads = np.where(alone, np.sign(shares[0] - shares[1]), 0)[pieces]
+    lead = _LEAD * np.where(alone[pieces], leads, places[0] - places[1])
+    one, other = (
+        np.where(both > 0, both + np.minimum(own - both, 0) + sign * lead, own)
+        for own, sign in zip(logits, (1, -1), strict=True)
+    )
+    return np.asarray(one, np.float32), np.asarray(other, np.float32)
 
 
 def one_thing(logits: FloatArray, prompt: Prompt, candidates: Candidates) -> FloatArray:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from propagate.masks import box_of
-from propagate.pieces import Doubts, one_thing, without_doubtful
+from propagate.pieces import Doubts, divided, one_thing, without_doubtful
 from propagate.types import (
     BoolArray,
     Candidates,
@@ -112,6 +112,24 @@ class Selection:
         areas = np.maximum((candidates.logits > 0).sum((1, 2)), 1)
         best = int((candidates.scores + self._config.wholeness * np.log(areas)).argmax())
         return _choice(candidates, best, candidates.logits[best])
+
+    def divide(
+        self, choices: tuple[Choice, Choice], places: tuple[FloatArray, FloatArray]
+    ) -> tuple[Choice, Choice]:
+        """The choices for two objects that pass each other, see `pieces.divided`.
+
+        Args:
+            choices: for both.
+            places: (h, w) 0..1 each, where they are taken to be.
+        """
+        one, other = choices
+        size = one.logits.shape[::-1]
+        first, second = (
+            np.asarray(cv2.resize(place, size, interpolation=cv2.INTER_LINEAR), np.float32)
+            for place in places
+        )
+        logits = divided((one.logits, other.logits), (first, second))
+        return replace(one, logits=logits[0]), replace(other, logits=logits[1])
 
     def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
         """Whether an answer of the tracker's own asking is good enough to be a mask."""

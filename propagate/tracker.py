@@ -23,6 +23,7 @@ from propagate.framing import (
 from propagate.framing import Config as FramingConfig
 from propagate.memory import Memory
 from propagate.motion import Motion
+from propagate.passing import divided, told_apart
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
@@ -116,7 +117,8 @@ class Tracker:
         """
         asked = merge_prompts(prompts, frame, known=state.objects)
         if not state.objects and not asked:
-            return replace(state, last=_nothing(frame))
+            nothing = FrameResult(frame.index, frame.time_s, frame.size_hw, stem=frame.stem)
+            return replace(state, last=nothing)
         guesses = self.motion.guess(state.motion, frame)  # where now?
         sure = {
             i: g for i, g in guesses.items() if i in state.objects and not state.objects[i].missing
@@ -163,7 +165,8 @@ class Tracker:
         ]
         candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
         beliefs = Beliefs(guesses, recalls, window)
-        return _Look(window, embedding, self._answer(state, frame, asked, candidates, beliefs))
+        result = self._answer(state, frame, asked, candidates, beliefs)
+        return _Look(window, embedding, result, told_apart(guesses, result))
 
     def _remember(
         self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]
@@ -179,7 +182,8 @@ class Tracker:
             seen = first.embedding if first.window == whole else self.segmenter.encode(frame.image)
             memory = self.memory.update(memory, seen, last.result, asked)
         part = last.window.part(frame.size_hw)
-        return self.memory.update(memory, last.embedding, last.result, asked, part)
+        answered = (*asked, *last.apart)
+        return self.memory.update(memory, last.embedding, last.result, answered, part)
 
     def _questions(
         self,
@@ -235,6 +239,7 @@ class Tracker:
                 missing[object_id] = self.selection.why_missing(
                     choice, frames_missing, guess, recall, frame.size_hw
                 )
+        seen = divided(seen, beliefs, self.selection, frame.size_hw)
         given = {i: prompt.mask for i, prompt in asked.items() if prompt.mask is not None}
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
         found = self.selection.masks(seen, shown, beliefs.window.size_hw)
@@ -256,11 +261,12 @@ class Tracker:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """What a part of the picture gave."""
+    """What a part of the picture gave; `apart`: see `passing.told_apart`."""
 
     window: Window
     embedding: Embedding
     result: FrameResult
+    apart: tuple[int, ...]
 
 
 def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:
@@ -269,10 +275,6 @@ def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[i
         old = before.get(object_id, ObjectStatus())
         statuses[object_id] = ObjectStatus(old.score, old.missing + 1)
     return dict(sorted(statuses.items()))
-
-
-def _nothing(frame: Frame) -> FrameResult:
-    return FrameResult(frame.index, frame.time_s, frame.size_hw, stem=frame.stem)
 
 
 def build(config: Config) -> Tracker:

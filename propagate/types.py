@@ -321,6 +321,7 @@ class Guess:
         points_xy: (N, 2) float32 pixels, points that should lie on the object.
         trust: 0..1.
         prior: (h, w) float32 0..1, the last mask moved to this frame, or None.
+        passing: id of the object that it is passing, in front or behind, or None.
     """
 
     object_id: int
@@ -328,6 +329,7 @@ class Guess:
     points_xy: FloatArray
     trust: float
     prior: FloatArray | None = None
+    passing: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

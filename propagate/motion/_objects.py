@@ -27,6 +27,9 @@ Vector = npt.NDArray[np.float64]
 Kept = TypeVar("Kept")
 
 
+_NEWEST = 0.25  # weight of the newest speed in the average
+
+
 @dataclass(frozen=True, eq=False)
 class Seen:
     """An object in the last frame where it had a mask.
@@ -37,6 +40,8 @@ class Seen:
         box: (4,) float32 pixels.
         points_xy: (N, 2) float32 pixels, on the mask.
         speed_xy: (2,) float64, pixels a frame since it was seen before; 0 the first time.
+        steady_xy: (2,) float64, the same, averaged over the last frames.
+        frames: in which it has been seen.
     """
 
     index: int
@@ -44,6 +49,8 @@ class Seen:
     box: FloatArray
     points_xy: FloatArray
     speed_xy: Vector = field(default_factory=lambda: np.zeros(2))
+    steady_xy: Vector = field(default_factory=lambda: np.zeros(2))
+    frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,10 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
         return seen
     step = _moments(seen.cover)[0] - _moments(before.cover)[0]
     travelled = coords.scale_points(step, seen.cover.shape, mask.pixels.shape).astype(float)
-    return replace(seen, speed_xy=travelled / abs(index - before.index))
+    speed = travelled / abs(index - before.index)
+    weight = max(_NEWEST, 1 / before.frames)
+    steady = before.steady_xy + weight * (speed - before.steady_xy)
+    return replace(seen, speed_xy=speed, steady_xy=steady, frames=before.frames + 1)
 
 
 def small_cover(pixels: BoolArray, box: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from propagate import coords
 from propagate.coords import Size
-from propagate.motion import _dense, _objects
+from propagate.motion import _dense, _encounters, _objects
 from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 _GHOST_LEVELS = 25.0  # of grey by which a place may differ from where it came from
@@ -54,12 +54,14 @@ class FlowState:
         size_hw: (H, W) of the pictures.
         grey: (h, w) uint8, the last picture, small.
         objects: by id.
+        encounters: objects that are passing each other.
     """
 
     index: int = -1
     size_hw: tuple[int, int] = (0, 0)
     grey: ImageArray | None = None
     objects: Mapping[int, _objects.Seen] = field(default_factory=dict)
+    encounters: tuple[_encounters.Encounter, ...] = ()
 
 
 class Flow:
@@ -95,6 +97,8 @@ class Flow:
             flow = _dense.backward_flow(current, state.grey, start)
             moves = _Moves.of(current, state.grey, flow, cover_hw)
             guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
+        for encounter in state.encounters:
+            guesses = encounter.tell(guesses, frame)
         return dict(sorted(guesses.items()))
 
     def update(self, state: FlowState, frame: Frame, result: FrameResult) -> FlowState:
@@ -106,7 +110,8 @@ class Flow:
             result,
             lambda mask: _objects.see(mask, frame.index, points, known.get(mask.object_id)),
         )
-        return FlowState(frame.index, result.size_hw, self._grey(frame), objects)
+        passing = _encounters.encounters(state.encounters, known, objects, result)
+        return FlowState(frame.index, result.size_hw, self._grey(frame), objects, passing)
 
     def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""

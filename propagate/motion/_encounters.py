@@ -1,0 +1,208 @@
+"""Two objects that pass each other: where each is while one hides the other.
+
+Where they overlap, pictures do not tell whose a pixel's motion is, and of two that look alike not
+even whose the pixel is. For that short while each keeps its shape and goes on as it came; what both
+together are seen to cover corrects their places and speeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+
+import cv2
+import numpy as np
+
+from propagate import coords
+from propagate.masks import box_of
+from propagate.motion import _objects
+from propagate.types import FloatArray, Frame, FrameResult, Guess
+
+_KNOWN = 4  # frames that an object must have been followed for its speed to be believed
+_LONGEST = 40  # frames
+_MEETING = 0.3  # of the smaller one that the other one will hide
+_AGREEMENT = 0.5  # IoU of both together with where they are taken to be
+_TRUST = 0.8
+_REACH = 2  # cells by which a place may be corrected in a frame
+_PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
+
+Step = tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Passing:
+    """One of the two.
+
+    Attributes:
+        seen: as it was in the last frame before they touched.
+        offset_xy: (2,) pixels from there.
+        speed_xy: (2,) pixels a frame.
+    """
+
+    seen: _objects.Seen
+    offset_xy: _objects.Vector
+    speed_xy: _objects.Vector
+
+    def after(self, frames: int) -> Passing:
+        """So many frames later."""
+        return replace(self, offset_xy=self.offset_xy + frames * self.speed_xy)
+
+    def corrected(self, step: Step, size_hw: coords.Size) -> Passing:
+        """Moved by cells, as far as those are believed."""
+        pixels = coords.scale_points(step, self.seen.cover.shape, size_hw)
+        return replace(
+            self,
+            offset_xy=self.offset_xy + _PLACE_GAIN * pixels,
+            speed_xy=self.speed_xy + _SPEED_GAIN * pixels,
+        )
+
+    def cover(self, size_hw: coords.Size) -> FloatArray:
+        """(h, w) 0..1, which cells it covers."""
+        return _objects.move_cover(self.seen.cover, _objects.shift(self.offset_xy), size_hw)
+
+
+@dataclass(frozen=True, eq=False)
+class Encounter:
+    """Two objects that pass each other.
+
+    Attributes:
+        since: the last frame before they touched.
+        index: of the frame that `pair` speaks of.
+        pair: object id → where it is.
+        parted: whether they have passed, but are still near enough to be taken for each other.
+    """
+
+    since: int
+    index: int
+    pair: Mapping[int, Passing]
+    parted: bool = False
+
+    def tell(self, guesses: Mapping[int, Guess], frame: Frame) -> dict[int, Guess]:
+        """Guesses, those of the two told apart: gone on as they came, or as found when parted."""
+        one, other = self.pair
+        told = dict(guesses)
+        for key, partner in ((one, other), (other, one)):
+            guess = guesses.get(key)
+            if not self.parted:
+                here = self.pair[key].after(abs(frame.index - self.index))
+                way = _objects.shift(here.offset_xy)
+                guess = _objects.carry(key, here.seen, way, _TRUST, frame.size_hw)
+            if guess is not None:
+                told[key] = replace(guess, passing=partner)
+        return told
+
+    def after(
+        self, index: int, size_hw: coords.Size, now: Mapping[int, _objects.Seen]
+    ) -> Encounter | None:
+        """The encounter after a frame; None where it is over, or they are somewhere else."""
+        if abs(index - self.since) > _LONGEST or not all(key in now for key in self.pair):
+            return None
+        if self.parted:
+            found = [now[key].cover for key in self.pair]
+            return self if _touch(found, _apart(found)) else None
+        here = {key: one.after(abs(index - self.index)) for key, one in self.pair.items()}
+        fresh = [now[key].cover for key in self.pair if now[key].index == index]
+        overlap = 1.0
+        if fresh:
+            covers = [one.cover(size_hw) for one in here.values()]
+            steps, overlap = _fitted(covers, np.max(fresh, axis=0))
+            here = {
+                key: one.corrected(step, size_hw)
+                for (key, one), step in zip(here.items(), steps, strict=True)
+            }
+        touching = _touch([one.cover(size_hw) for one in here.values()])
+        if touching and overlap < _AGREEMENT:
+            return None
+        return Encounter(self.since, index, here, parted=not touching)
+
+    def hides_enough(self, size_hw: coords.Size) -> bool:
+        """Whether, going on, one will hide a good part of the other."""
+        for frames in range(1, _LONGEST):
+            one, other = (each.after(frames).cover(size_hw) for each in self.pair.values())
+            smaller = min(one.sum(), other.sum())
+            if smaller <= 0:
+                return False
+            if np.minimum(one, other).sum() > _MEETING * smaller:
+                return True
+        return False
+
+
+def encounters(
+    before: Sequence[Encounter],
+    known: Mapping[int, _objects.Seen],
+    now: Mapping[int, _objects.Seen],
+    result: FrameResult,
+) -> tuple[Encounter, ...]:
+    """Those that go on after a frame, and those that begin with it.
+
+    Args:
+        before: after the frame before.
+        known: the objects after the frame before.
+        now: the objects after this one.
+        result: the answer for the frame.
+    """
+    after = [one.after(result.index, result.size_hw, now) for one in before]
+    going = [one for one in after if one is not None]
+    busy = {key for one in going for key in one.pair}
+    return (*going, *_beginning(busy, known, now, result))
+
+
+def _beginning(
+    busy: set[int],
+    known: Mapping[int, _objects.Seen],
+    now: Mapping[int, _objects.Seen],
+    result: FrameResult,
+) -> Iterator[Encounter]:
+    free = [
+        key
+        for key, seen in now.items()
+        if key not in busy and seen.index == result.index and key in known
+    ]
+    for pair in combinations(free, 2):
+        one, other = (known[key] for key in pair)
+        if one.index != other.index or min(one.frames, other.frames) < _KNOWN:
+            continue
+        if not _touch([now[key].cover for key in pair]) or _touch([one.cover, other.cover]):
+            continue
+        frames = abs(result.index - one.index)
+        both = {key: Passing(known[key], np.zeros(2), known[key].steady_xy) for key in pair}
+        here = {key: each.after(frames) for key, each in both.items()}
+        found = Encounter(one.index, result.index, here)
+        if found.hides_enough(result.size_hw):
+            yield found
+
+
+def _fitted(covers: Sequence[FloatArray], found: FloatArray) -> tuple[list[Step], float]:
+    """By which cells two covers (h, w) must move so that both together are what was found; IoU."""
+    steps: list[Step] = [(0, 0), (0, 0)]
+    best = _overlap(np.maximum(*covers), found)
+    reach = range(-_REACH, _REACH + 1)
+    for number in (0, 1, 0, 1):
+        fixed = _moved(covers[1 - number], steps[1 - number])
+        for step in product(reach, reach):
+            overlap = _overlap(np.maximum(_moved(covers[number], step), fixed), found)
+            if overlap > best + 0.002:
+                best, steps[number] = overlap, step
+    return steps, best
+
+
+def _moved(cover: FloatArray, step: Step) -> FloatArray:
+    return np.roll(cover, step[::-1], (0, 1))
+
+
+def _overlap(one: FloatArray, other: FloatArray) -> float:
+    """IoU of two soft covers."""
+    return float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))
+
+
+def _touch(covers: Sequence[FloatArray], reach: int = 1) -> bool:
+    """Whether two covers (h, w) lie within so many cells of each other."""
+    wider = cv2.dilate(covers[0], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    return bool((np.minimum(wider, covers[1]) > 0.1).any())
+
+
+def _apart(covers: Sequence[FloatArray]) -> int:
+    """Cells between two objects from which on they cannot be taken for each other."""
+    boxes = [box for cover in covers if (box := box_of(cover > 0.1)) is not None]
+    return max((round(float(np.max(box[2:] - box[:2]))) for box in boxes), default=1)
