@@ -248,13 +248,11 @@ class Beliefs:
 
     def expected(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
         """A soft map of the window, where the object is: what the memory reads, else the guess."""
-        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
-        if recall is not None:
-            place: FloatArray = recall.maps[1]
-            return place
-        if guess is None or guess.prior is None:
-            return None
-        return map_in(self.window, guess.prior, size_hw)
+        recall = self.recalls.get(object_id)
+        if recall is None:
+            return self.place(object_id, size_hw)
+        read: FloatArray = recall.maps[1]
+        return read
 
     def foreign(self, object_id: int) -> FloatArray | None:
         """A map of the window, 1 where there surely is something else; None where unknown."""
@@ -266,9 +264,9 @@ class Beliefs:
         pairs = [(i, guess.passing) for i, guess in sorted(self.guesses.items())]
         return [(one, other) for one, other in pairs if other is not None and one < other]
 
-    def place(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray:
-        """A soft map (h, w) of the window, where motion expects an object."""
-        prior = self.guesses[object_id].prior
-        return (
-            np.zeros((9, 16), np.float32) if prior is None else map_in(self.window, prior, size_hw)
-        )
+    def place(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
+        """A soft map of the window, where motion expects the object; None where it cannot say."""
+        guess = self.guesses.get(object_id)
+        if guess is None or guess.prior is None:
+            return None
+        return map_in(self.window, guess.prior, size_hw)

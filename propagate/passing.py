@@ -31,9 +31,10 @@ def divided(
     """
     found = {choice.object_id: choice for choice in choices}
     for one, other in beliefs.passing():
-        if one in found and other in found:
-            places = beliefs.place(one, size_hw), beliefs.place(other, size_hw)
-            found[one], found[other] = selection.divide((found[one], found[other]), places)
+        first, second = beliefs.place(one, size_hw), beliefs.place(other, size_hw)
+        if one in found and other in found and first is not None and second is not None:
+            pair = found[one], found[other]
+            found[one], found[other] = selection.divide(pair, (first, second))
     return list(found.values())
 
 

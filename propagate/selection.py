@@ -91,11 +91,12 @@ class Selection:
         """
         if expected is None:
             return self._largest_of_the_best(candidates)
-        place = _on_logits(expected, candidates)
+        place = _on_logits(expected, candidates.logits[0], candidates.canvas)
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
-        elsewhere = None if foreign is None else _on_logits(foreign, candidates)
-        logits = without_doubtful(candidates.logits[best], place, elsewhere, self._doubts)
+        logits = candidates.logits[best]
+        elsewhere = None if foreign is None else _on_logits(foreign, logits, candidates.canvas)
+        logits = without_doubtful(logits, place, elsewhere, self._doubts)
         return _choice(candidates, best, logits)
 
     def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:
@@ -123,11 +124,7 @@ class Selection:
             places: (h, w) 0..1 each, where they are taken to be.
         """
         one, other = choices
-        size = one.logits.shape[::-1]
-        first, second = (
-            np.asarray(cv2.resize(place, size, interpolation=cv2.INTER_LINEAR), np.float32)
-            for place in places
-        )
+        first, second = (_on_logits(place, one.logits, one.canvas) for place in places)
         logits = divided((one.logits, other.logits), (first, second))
         return replace(one, logits=logits[0]), replace(other, logits=logits[1])
 
@@ -222,11 +219,12 @@ def _aligned(first: int, last: int, cells: int, pixels: int) -> tuple[slice, sli
     return slice(start, stop), slice(start * pixels // cells, stop * pixels // cells)
 
 
-def _on_logits(place: FloatArray, candidates: Candidates) -> FloatArray:
-    """A map (h, w) of the picture on the cells of logits; 0 where those are padding."""
-    height, width = candidates.cells_hw
+def _on_logits(place: FloatArray, logits: FloatArray, canvas: Canvas | None) -> FloatArray:
+    """A map of the picture on the cells of logits (h, w); 0 where those are padding."""
+    logits_hw = logits.shape[0], logits.shape[1]
+    height, width = logits_hw if canvas is None else canvas.cells_hw(logits_hw)
     resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
-    below, right = candidates.logits.shape[1] - height, candidates.logits.shape[2] - width
+    below, right = logits_hw[0] - height, logits_hw[1] - width
     return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
 
 

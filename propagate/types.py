@@ -164,6 +164,11 @@ class Canvas:
     size_hw: tuple[int, int]
     picture_hw: tuple[int, int]
 
+    def cells_hw(self, logits_hw: tuple[int, int]) -> tuple[int, int]:
+        """(h, w): how many rows and columns of logits of the input the picture covers."""
+        height, width = np.divide(self.picture_hw, self.size_hw) * logits_hw
+        return max(1, round(height)), max(1, round(width))
+
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
@@ -195,10 +200,7 @@ class Candidates:
     def cells_hw(self) -> tuple[int, int]:
         """(h, w): how many rows and columns of the logits the picture covers."""
         height, width = self.logits.shape[1:]
-        if self.canvas is None:
-            return height, width
-        share = np.divide(self.canvas.picture_hw, self.canvas.size_hw)
-        return max(1, round(height * share[0])), max(1, round(width * share[1]))
+        return (height, width) if self.canvas is None else self.canvas.cells_hw((height, width))
 
 
 @dataclass(frozen=True, eq=False)

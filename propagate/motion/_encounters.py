@@ -163,6 +163,8 @@ def _beginning(
         one, other = (known[key] for key in pair)
         if one.index != other.index or min(one.frames, other.frames) < _KNOWN:
             continue
+        if not _may_touch(now[pair[0]], now[pair[1]], result.size_hw):
+            continue
         if not _touch([now[key].cover for key in pair]) or _touch([one.cover, other.cover]):
             continue
         frames = abs(result.index - one.index)
@@ -194,6 +196,16 @@ def _moved(cover: FloatArray, step: Step) -> FloatArray:
 def _overlap(one: FloatArray, other: FloatArray) -> float:
     """IoU of two soft covers."""
     return float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))
+
+
+def _may_touch(one: _objects.Seen, other: _objects.Seen, size_hw: coords.Size) -> bool:
+    """Whether boxes lie near enough; of many objects most do not, and covers cost more to look at.
+
+    A mask fills less than a cell beyond its box, and `_touch` looks one cell further.
+    """
+    room = coords.scale_points((3, 3), one.cover.shape, size_hw)
+    apart = (one.box[2:] + room < other.box[:2]) | (other.box[2:] + room < one.box[:2])
+    return not apart.any()
 
 
 def _touch(covers: Sequence[FloatArray], reach: int = 1) -> bool:

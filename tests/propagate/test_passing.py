@@ -13,7 +13,7 @@ from propagate.passing import divided, told_apart
 from propagate.pieces import divided as divided_pieces
 from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
-from propagate.types import Frame, FrameResult, Guess, Mask, Missing
+from propagate.types import Canvas, Frame, FrameResult, Guess, Mask, Missing
 
 SIZE = (120, 200)
 SIDE = 30
@@ -98,6 +98,18 @@ def test_a_piece_is_whose_place_it_is_in_and_a_shared_one_is_divided():
     assert (one[2:8, 14:20] > other[2:8, 14:20]).all()
     assert (one[2:8, 20:28] < other[2:8, 20:28]).all()
     assert (one[0] == -4).all() and (other[0] == -4).all()
+
+
+def test_places_lie_on_the_picture_not_on_the_padding_of_a_square_input():
+    """SAM's logits cover the padded square: the lower half shows nothing of this picture."""
+    logits, canvas = np.full((16, 16), 3, np.float32), Canvas((64, 64), (32, 64))
+    upper = np.zeros((8, 16), np.float32)
+    upper[:4] = 1
+    pair = Choice(1, logits, 0.8, canvas), Choice(2, logits, 0.8, canvas)
+    one, other = Selection(SelectionConfig()).divide(pair, (upper, 1 - upper))
+    assert (one.logits[:4] > other.logits[:4]).all()
+    assert (one.logits[4:8] < other.logits[4:8]).all()
+    assert (one.logits[8:] == other.logits[8:]).all(), "nobody is taken to be in the padding"
 
 
 def test_choices_are_divided_for_those_that_pass_only():
