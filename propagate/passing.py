@@ -38,21 +38,30 @@ def divided(
     return list(found.values())
 
 
-def told_apart(guesses: Mapping[int, Guess], result: FrameResult) -> tuple[int, ...]:
-    """Objects that pass each other and are seen beside each other, not one behind the other.
+def told_apart(
+    guesses: Mapping[int, Guess], result: FrameResult, before: FrameResult | None
+) -> tuple[int, ...]:
+    """Objects that pass each other and now are seen beside each other, not one behind the other.
 
     Such a frame is remembered as if the user had answered it: what surrounds each of two that look
-    alike has changed, and memory would tell them apart by that.
+    alike has changed, and memory would tell them apart by that. Only the first one is: the user's
+    own answers must not be forgotten for it.
+
+    Args:
+        guesses: of the frame.
+        result: of the frame.
+        before: of the frame before.
     """
-    found = []
-    for key, guess in guesses.items():
-        partner = guess.passing
-        if partner is None or key not in result or partner not in result:
-            continue
-        both = result[key], result[partner]
-        one, other = (box_of(mask.pixels) for mask in both)
-        if one is None or other is None or min(mask.score for mask in both) < _SURE:
-            continue
-        if (one[2:] <= other[:2]).any() or (other[2:] <= one[:2]).any():
-            found.append(key)
-    return tuple(found)
+    pairs = [(key, guess.passing) for key, guess in guesses.items() if guess.passing is not None]
+    now = [pair for pair in pairs if _are_beside(pair, result)]
+    return tuple(pair[0] for pair in now if before is None or not _are_beside(pair, before))
+
+
+def _are_beside(pair: tuple[int, int], result: FrameResult) -> bool:
+    """Whether both are surely seen, and their boxes lie apart."""
+    if not all(key in result and result[key].score >= _SURE for key in pair):
+        return False
+    one, other = (box_of(result[key].pixels) for key in pair)
+    if one is None or other is None:
+        return False
+    return bool((one[2:] <= other[:2]).any() or (other[2:] <= one[:2]).any())

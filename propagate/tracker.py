@@ -166,7 +166,7 @@ class Tracker:
         candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
         beliefs = Beliefs(guesses, recalls, window)
         result = self._answer(state, frame, asked, candidates, beliefs)
-        return _Look(window, embedding, result, told_apart(guesses, result))
+        return _Look(window, embedding, result, told_apart(guesses, result, state.last))
 
     def _remember(
         self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]

@@ -136,8 +136,12 @@ def test_sure_masks_beside_each_other_are_told_apart(score, apart):
     guesses = {i: Guess(i, None, points, 0.8, passing=3 - i) for i in (1, 2)}
     beside, behind = masks(0), masks(17)
     assert iou(beside[1], beside[2]) == 0
-    seen = tuple(Mask(i, mask, score) for i, mask in beside.items())
-    assert told_apart(guesses, FrameResult(0, None, SIZE, seen)) == apart
-    seen = tuple(Mask(i, mask, score) for i, mask in behind.items())
-    assert told_apart(guesses, FrameResult(0, None, SIZE, seen)) == ()
-    assert told_apart({}, FrameResult(0, None, SIZE, seen)) == ()
+    parted, hidden = (
+        FrameResult(0, None, SIZE, tuple(Mask(i, mask, score) for i, mask in found.items()))
+        for found in (beside, behind)
+    )
+    assert told_apart(guesses, parted, None) == apart
+    assert told_apart(guesses, parted, hidden) == apart
+    assert told_apart(guesses, parted, parted) == (), "once: there is little room for answers"
+    assert told_apart(guesses, hidden, None) == ()
+    assert told_apart({}, parted, None) == ()
