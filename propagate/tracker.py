@@ -21,9 +21,9 @@ from propagate.framing import (
     with_answers,
 )
 from propagate.framing import Config as FramingConfig
+from propagate.identity import divided, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
-from propagate.passing import divided, told_apart
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
@@ -37,7 +37,6 @@ from propagate.types import (
     Guess,
     Missing,
     Prompt,
-    Recall,
 )
 
 
@@ -159,14 +158,15 @@ class Tracker:
         embedding = self.segmenter.encode(frame.image[window.slices])  # all objects share it
         part = window.part(frame.size_hw)
         recalls = self.memory.recall(state.memory, embedding, part)  # what looks like it?
+        followed = [i for i, status in state.objects.items() if not status.missing]
+        beliefs = settled(Beliefs(guesses, recalls, window), followed, frame.size_hw)
         questions = [
             prompt_in(window, question, frame.size_hw)
-            for question in self._questions(state, frame, asked, guesses, recalls)
+            for question in self._questions(state, frame, asked, beliefs)
         ]
         candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
-        beliefs = Beliefs(guesses, recalls, window)
         result = self._answer(state, frame, asked, candidates, beliefs)
-        return _Look(window, embedding, result, told_apart(guesses, result, state.last))
+        return _Look(window, embedding, result)
 
     def _remember(
         self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]
@@ -182,18 +182,17 @@ class Tracker:
             seen = first.embedding if first.window == whole else self.segmenter.encode(frame.image)
             memory = self.memory.update(memory, seen, last.result, asked)
         part = last.window.part(frame.size_hw)
-        answered = (*asked, *last.apart)
-        return self.memory.update(memory, last.embedding, last.result, answered, part)
+        return self.memory.update(memory, last.embedding, last.result, asked, part)
 
     def _questions(
         self,
         state: TrackerState,
         frame: Frame,
         asked: Mapping[int, Prompt],
-        guesses: Mapping[int, Guess],
-        recalls: Mapping[int, Recall],
+        beliefs: Beliefs,
     ) -> list[Prompt]:
         """The user's prompts, with what is known of the object, else what the tracker asks."""
+        guesses, recalls = beliefs.guesses, beliefs.recalls
         questions = []
         for object_id in sorted({*state.objects, *asked}):
             prompt = asked.get(object_id)
@@ -261,12 +260,11 @@ class Tracker:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """What a part of the picture gave; `apart`: see `passing.told_apart`."""
+    """What a part of the picture gave."""
 
     window: Window
     embedding: Embedding
     result: FrameResult
-    apart: tuple[int, ...]
 
 
 def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:

@@ -18,7 +18,7 @@ VALUES = {"errors", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
-TRACKER = FLOOR | PROTOCOLS | {"framing", "passing", "pieces", "prompting", "selection"}
+TRACKER = FLOOR | PROTOCOLS | {"framing", "identity", "pieces", "prompting", "selection"}
 TRACKER |= {"tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text", "console"}
@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "prompting": FLOOR | PROTOCOLS,
     "pieces": VALUES | {"coords", "masks"},
     "selection": FLOOR | PROTOCOLS | {"pieces"},
-    "passing": PURE | {"framing", "selection"},
+    "identity": PURE | {"framing", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"videos", "export", "api"},

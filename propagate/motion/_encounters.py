@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from propagate import coords
-from propagate.masks import box_of
 from propagate.motion import _objects
 from propagate.types import FloatArray, Frame, FrameResult, Guess
 
@@ -70,37 +69,29 @@ class Encounter:
         since: the last frame before they touched.
         index: of the frame that `pair` speaks of.
         pair: object id → where it is.
-        parted: whether they have passed, but are still near enough to be taken for each other.
     """
 
     since: int
     index: int
     pair: Mapping[int, Passing]
-    parted: bool = False
 
     def tell(self, guesses: Mapping[int, Guess], frame: Frame) -> dict[int, Guess]:
-        """Guesses, those of the two told apart: gone on as they came, or as found when parted."""
+        """Guesses, those of the two told apart: gone on as they came."""
         one, other = self.pair
         told = dict(guesses)
         for key, partner in ((one, other), (other, one)):
-            guess = guesses.get(key)
-            if not self.parted:
-                here = self.pair[key].after(abs(frame.index - self.index))
-                way = _objects.shift(here.offset_xy)
-                guess = _objects.carry(key, here.seen, way, _TRUST, frame.size_hw)
-            if guess is not None:
-                told[key] = replace(guess, passing=partner)
+            here = self.pair[key].after(abs(frame.index - self.index))
+            way = _objects.shift(here.offset_xy)
+            guess = _objects.carry(key, here.seen, way, _TRUST, frame.size_hw)
+            told[key] = replace(guess, passing=partner)
         return told
 
     def after(
         self, index: int, size_hw: coords.Size, now: Mapping[int, _objects.Seen]
     ) -> Encounter | None:
-        """The encounter after a frame; None where it is over, or they are somewhere else."""
+        """The encounter after a frame; None where they have passed, or are somewhere else."""
         if abs(index - self.since) > _LONGEST or not all(key in now for key in self.pair):
             return None
-        if self.parted:
-            found = [now[key].cover for key in self.pair]
-            return self if _touch(found, _apart(found)) else None
         here = {key: one.after(abs(index - self.index)) for key, one in self.pair.items()}
         fresh = [now[key].cover for key in self.pair if now[key].index == index]
         overlap = 1.0
@@ -112,9 +103,7 @@ class Encounter:
                 for (key, one), step in zip(here.items(), steps, strict=True)
             }
         touching = _touch([one.cover(size_hw) for one in here.values()])
-        if touching and overlap < _AGREEMENT:
-            return None
-        return Encounter(self.since, index, here, parted=not touching)
+        return Encounter(self.since, index, here) if touching and overlap >= _AGREEMENT else None
 
     def hides_enough(self, size_hw: coords.Size) -> bool:
         """Whether, going on, one will hide a good part of the other."""
@@ -208,13 +197,7 @@ def _may_touch(one: _objects.Seen, other: _objects.Seen, size_hw: coords.Size) -
     return not apart.any()
 
 
-def _touch(covers: Sequence[FloatArray], reach: int = 1) -> bool:
-    """Whether two covers (h, w) lie within so many cells of each other."""
-    wider = cv2.dilate(covers[0], np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+def _touch(covers: Sequence[FloatArray]) -> bool:
+    """Whether two covers (h, w) lie within a cell of each other."""
+    wider = cv2.dilate(covers[0], np.ones((3, 3), np.uint8))
     return bool((np.minimum(wider, covers[1]) > 0.1).any())
-
-
-def _apart(covers: Sequence[FloatArray]) -> int:
-    """Cells between two objects from which on they cannot be taken for each other."""
-    boxes = [box for cover in covers if (box := box_of(cover > 0.1)) is not None]
-    return max((round(float(np.max(box[2:] - box[:2]))) for box in boxes), default=1)

@@ -7,13 +7,12 @@ import pytest
 
 from propagate.coords import Window
 from propagate.framing import Beliefs
-from propagate.masks import iou
+from propagate.identity import divided, settled
 from propagate.motion import flow
-from propagate.passing import divided, told_apart
 from propagate.pieces import divided as divided_pieces
 from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
-from propagate.types import Canvas, Frame, FrameResult, Guess, Mask, Missing
+from propagate.types import Canvas, Frame, FrameResult, Guess, Mask, Missing, Recall
 
 SIZE = (120, 200)
 SIDE = 30
@@ -130,18 +129,50 @@ def test_choices_are_divided_for_those_that_pass_only():
     assert third.logits is logits
 
 
-@pytest.mark.parametrize(("score", "apart"), [(0.9, (1, 2)), (0.5, ())])
-def test_sure_masks_beside_each_other_are_told_apart(score, apart):
-    points = np.zeros((0, 2), np.float32)
-    guesses = {i: Guess(i, None, points, 0.8, passing=3 - i) for i in (1, 2)}
-    beside, behind = masks(0), masks(17)
-    assert iou(beside[1], beside[2]) == 0
-    parted, hidden = (
-        FrameResult(0, None, SIZE, tuple(Mask(i, mask, score) for i, mask in found.items()))
-        for found in (beside, behind)
-    )
-    assert told_apart(guesses, parted, None) == apart
-    assert told_apart(guesses, parted, hidden) == apart
-    assert told_apart(guesses, parted, parted) == (), "once: there is little room for answers"
-    assert told_apart(guesses, hidden, None) == ()
-    assert told_apart({}, parted, None) == ()
+def recalled(object_id: int, *looks: np.ndarray, foreign: np.ndarray | None = None) -> Recall:
+    familiar = np.full_like(looks[0], 0.9)
+    maps = np.stack([looks[0], looks[-1], looks[-1], familiar]).astype(np.float32)
+    return Recall(object_id, maps, 0.8, foreign)
+
+
+def due(object_id: int, x: int) -> Guess:
+    """Eight of 24 columns from x on."""
+    prior = np.zeros((12, 24), np.float32)
+    prior[:, x : x + 8] = 1
+    return Guess(object_id, None, np.zeros((0, 2), np.float32), 0.8, prior)
+
+
+@pytest.mark.parametrize("followed", [(1, 2), (1,), ()])
+def test_what_resembles_one_of_two_is_the_one_that_is_due_there(followed):
+    """Both look alike, and memory, which knows where each was, takes each for the other one."""
+    left, right = np.zeros((2, 3, 6), np.float32)
+    left[:, :2], right[:, 4:] = 0.9, 0.7
+    recalls = {1: recalled(1, right, foreign=left > 0), 2: recalled(2, left)}
+    guesses = {1: due(1, 0), 2: due(2, 16)}
+    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24))), followed, (12, 24))
+    if len(followed) < 2:
+        assert beliefs.recalls == recalls
+        return
+    np.testing.assert_allclose(beliefs.recalls[1].maps[:3], np.stack([left] * 3), atol=1e-6)
+    np.testing.assert_allclose(beliefs.recalls[2].maps[:3], np.stack([right] * 3), atol=1e-6)
+    for object_id in (1, 2):  # how well a cell is known at all has nothing to do with whose it is
+        np.testing.assert_array_equal(
+            beliefs.recalls[object_id].maps[3], recalls[object_id].maps[3]
+        )
+    assert not beliefs.foreign(1).any()
+
+
+def test_where_both_are_due_or_neither_memory_decides():
+    looks = np.random.default_rng(0).random((2, 3, 6)).astype(np.float32)
+    recalls = {1: recalled(1, looks[0]), 2: recalled(2, looks[1])}
+    guesses = {1: due(1, 8), 2: due(2, 8)}
+    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24))), (1, 2), (12, 24))
+    for object_id in (1, 2):
+        np.testing.assert_allclose(
+            beliefs.recalls[object_id].maps, recalls[object_id].maps, atol=1e-6
+        )
+
+
+def test_one_object_alone_is_left_as_it_is():
+    beliefs = Beliefs({1: due(1, 0)}, {1: recalled(1, np.ones((3, 6)))}, Window.whole((12, 24)))
+    assert settled(beliefs, (1,), (12, 24)) is beliefs

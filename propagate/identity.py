@@ -1,0 +1,85 @@
+"""Whose is it? Of objects that look alike, and may pass each other, that one's that is due there.
+
+Memory alone would exchange them: it knows each by its looks and by what was around it where the
+user answered, and in the end each stands where the other one began. Motion says where each must
+be: what resembles one of them there is this one, and what both cover is divided between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from propagate.coords import Size
+from propagate.framing import Beliefs
+from propagate.selection import Choice, Selection
+from propagate.types import READINGS, FloatArray
+
+_LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]
+
+
+def settled(beliefs: Beliefs, followed: Iterable[int], size_hw: Size) -> Beliefs:
+    """Beliefs in which an object is recognised where it is due, and not where another one is.
+
+    Where one is more surely expected than the others, what is read of it is the most that is read
+    of any of them; to the others the same place says that much less.
+
+    Args:
+        beliefs: of the frame.
+        followed: objects seen in the frame before: only their places are known.
+        size_hw: of the picture.
+    """
+    places = {key: beliefs.place(key, size_hw) for key in followed if key in beliefs.recalls}
+    known = {key: place for key, place in places.items() if place is not None}
+    if len(known) < 2:
+        return beliefs
+    recalls = [beliefs.recalls[key] for key in known]
+    read = np.stack([recall.maps[_LOOKS] for recall in recalls])  # (N, 3, h, w)
+    due = np.stack([_on_grid(place, read.shape[-2:]) for place in known.values()])
+    lead = due - _most_of_others(due)  # -1..1: sure to be another one, sure to be this one
+    others = _most_of_others(read)
+    mine, theirs = np.maximum(lead, 0), np.maximum(-lead, 0)
+    fair = np.maximum(read * (1 - theirs)[:, None], others * mine[:, None])
+    changed = dict(beliefs.recalls)
+    for key, recall, looks, here in zip(known, recalls, fair, mine, strict=True):
+        maps = recall.maps.copy()
+        maps[_LOOKS] = looks
+        foreign = None if recall.foreign is None else recall.foreign * (1 - here)
+        changed[key] = replace(recall, maps=maps, foreign=foreign)
+    return replace(beliefs, recalls=changed)
+
+
+def divided(
+    choices: Sequence[Choice], beliefs: Beliefs, selection: Selection, size_hw: Size
+) -> list[Choice]:
+    """The choices; those for two objects that pass each other are divided between them.
+
+    Args:
+        choices: one an object that is seen.
+        beliefs: of the frame.
+        selection: divides.
+        size_hw: of the picture.
+    """
+    found = {choice.object_id: choice for choice in choices}
+    for one, other in beliefs.passing():
+        first, second = beliefs.place(one, size_hw), beliefs.place(other, size_hw)
+        if one in found and other in found and first is not None and second is not None:
+            pair = found[one], found[other]
+            found[one], found[other] = selection.divide(pair, (first, second))
+    return list(found.values())
+
+
+def _on_grid(place: FloatArray, grid_hw: Size) -> FloatArray:
+    """A place on the cells of what the memory reads."""
+    return np.asarray(cv2.resize(place, grid_hw[::-1], interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _most_of_others(values: FloatArray) -> FloatArray:
+    """(N, ...) → for each of at least two the largest value of the others."""
+    order = np.sort(values, axis=0)
+    highest, second = order[-1], order[-2]
+    others: FloatArray = np.where(values >= highest, second, highest)
+    return others
