@@ -28,6 +28,7 @@ from propagate.types import (
 )
 
 _STEP = 0.85  # a window is this much smaller than the next larger one
+_WELL_KNOWN = 0.85  # reading of the answered frames from which on it is the object
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
 
 
@@ -254,10 +255,21 @@ class Beliefs:
         read: FloatArray = recall.maps[1]
         return read
 
-    def foreign(self, object_id: int) -> FloatArray | None:
-        """A map of the window, 1 where there surely is something else; None where unknown."""
-        recall = self.recalls.get(object_id)
-        return None if recall is None else recall.foreign
+    def foreign(self, object_id: int, size_hw: tuple[int, int]) -> FloatArray | None:
+        """A map of the window, 1 where there surely is something else; None where unknown.
+
+        Memory tells, and motion where the answered frames do not speak for the object.
+        """
+        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
+        if recall is None or guess is None or guess.still is None:
+            return None if recall is None else recall.foreign
+        foreign = map_in(self.window, guess.still, size_hw)
+        cells = foreign.shape[::-1]
+        foreign[cv2.resize(recall.maps[0], cells, interpolation=cv2.INTER_LINEAR) > _WELL_KNOWN] = 0
+        if recall.foreign is not None:
+            read = cv2.resize(recall.foreign, cells, interpolation=cv2.INTER_LINEAR)
+            foreign = np.maximum(foreign, np.asarray(read, np.float32))
+        return foreign
 
     def passing(self) -> list[tuple[int, int]]:
         """Pairs of objects that pass each other."""

@@ -25,6 +25,7 @@ from propagate.types import (
 )
 
 _ROUNDING = 1e-5  # logits: two objects' margins that cancel must not both come out positive
+_HARDLY = 0.1  # of a place: below it an object is not expected there
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Config:
 
     Attributes:
         least_score: below this expected IoU an object has no mask in the frame.
-        return_score: the same for an object that was missing in the frame before; higher, so that
-            a look-alike is not taken for the object that went away.
+        return_score: the same for an object that was missing in the frame before, or is found
+            elsewhere than where it was followed to; higher, so that a look-alike is not taken for
+            the object that went away.
         agreement: weight of the overlap with what is expected, against the predicted IoU, when
             one of several candidates is chosen.
         strangers: a piece apart is left out if what is expected there is below this share of what
@@ -49,7 +51,7 @@ class Config:
     """
 
     least_score: float = 0.15
-    return_score: float = 0.3
+    return_score: float = 0.5
     agreement: float = 0.2
     strangers: float = 0.3
     foreign: float = 0.5
@@ -128,10 +130,20 @@ class Selection:
         logits = divided((one.logits, other.logits), (first, second))
         return replace(one, logits=logits[0]), replace(other, logits=logits[1])
 
-    def is_seen(self, choice: Choice, *, was_missing: bool) -> bool:
-        """Whether an answer of the tracker's own asking is good enough to be a mask."""
-        least = self._config.return_score if was_missing else self._config.least_score
-        return choice.score >= least and bool((choice.logits > 0).any())
+    def is_seen(self, choice: Choice, place: FloatArray | None) -> bool:
+        """Whether an answer of the tracker's own asking is good enough to be a mask.
+
+        Args:
+            choice: the answer.
+            place: (h, w) 0..1, where the object was followed to; None where it was missing.
+        """
+        inside = choice.logits > 0
+        followed = False
+        if place is not None:
+            here = _on_logits(place, choice.logits, choice.canvas)
+            followed = bool((here[inside] > _HARDLY).any())
+        least = self._config.least_score if followed else self._config.return_score
+        return choice.score >= least and bool(inside.any())
 
     def why_missing(
         self,

@@ -229,9 +229,11 @@ class Tracker:
                 seen.append(self.selection.choose_new(answers, prompt))
                 continue
             expected = beliefs.expected(object_id, frame.size_hw)
-            choice = self.selection.choose(answers, expected, beliefs.foreign(object_id))
+            foreign = beliefs.foreign(object_id, frame.size_hw)
+            choice = self.selection.choose(answers, expected, foreign)
             frames_missing = state.objects[object_id].missing
-            if self.selection.is_seen(choice, was_missing=frames_missing > 0):
+            place = None if frames_missing else beliefs.place(object_id, frame.size_hw)
+            if self.selection.is_seen(choice, place):
                 seen.append(choice)
             else:
                 guess, recall = beliefs.guesses.get(object_id), beliefs.recalls.get(object_id)

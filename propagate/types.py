@@ -324,6 +324,8 @@ class Guess:
         trust: 0..1.
         prior: (h, w) float32 0..1, the last mask moved to this frame, or None.
         passing: id of the object that it is passing, in front or behind, or None.
+        still: (h, w) float32, 1 where the object cannot be, because what is there was there in the
+            last frame already, and was not the object or did not go with it; or None.
     """
 
     object_id: int
@@ -332,6 +334,7 @@ class Guess:
     trust: float
     prior: FloatArray | None = None
     passing: int | None = None
+    still: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -172,7 +172,7 @@ def cut(guess: Guess, size_hw: coords.Size) -> Guess:
     if box is None:
         return Guess(guess.object_id, None, np.zeros((0, 2), np.float32), trust)
     inside = guess.points_xy[coords.point_inside(guess.points_xy, size_hw)]
-    return Guess(guess.object_id, box, inside, trust, guess.prior)
+    return replace(guess, box=box, points_xy=inside, trust=trust)
 
 
 def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> FloatArray:

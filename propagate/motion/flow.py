@@ -9,17 +9,25 @@ Paper: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 
 from propagate import coords
 from propagate.coords import Size
+from propagate.masks import box_of
 from propagate.motion import _dense, _encounters, _objects
 from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 _GHOST_LEVELS = 25.0  # of grey by which a place may differ from where it came from
+_SOME = 0.05  # of a cover
+_AROUND = 4  # cells around an object that tell how its surroundings move
+_GOING = 1.0  # cells a frame, against those, from which on an object moves
+_SURE = 0.5  # trust in the flow of an object, from which on it says what is not the object
+_STAYING = 0.3  # of that speed, which things that stay may have
+_CALM, _SAME_LEVELS = 0.5, 8.0  # cells and grey levels within which nothing has changed
 
 
 @dataclass(frozen=True)
@@ -90,12 +98,13 @@ class Flow:
             for key, seen in objects.items()
             if key not in fresh
         }
-        if fresh:
-            cover_hw = next(iter(fresh.values())).cover.shape
+        if objects:
+            cover_hw = next(iter(objects.values())).cover.shape
             current = self._grey(frame)
             start = _start(fresh.values(), frame, current.shape)
             flow = _dense.backward_flow(current, state.grey, start)
             moves = _Moves.of(current, state.grey, flow, cover_hw)
+            guesses = {key: replace(one, still=moves.resting) for key, one in guesses.items()}
             guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
         for encounter in state.encounters:
             guesses = encounter.tell(guesses, frame)
@@ -129,7 +138,10 @@ class Flow:
         torn = np.abs(moves.flow[inside] - median).sum(axis=1).mean() / np.sqrt(inside.sum())
         trust = float(np.exp(-unlike - torn))
         points = (seen.points_xy + step_xy).astype(np.float32)
-        guess = Guess(object_id, box.astype(np.float32), points, trust, prior)
+        still = moves.resting * (prior < _SOME)
+        if np.exp(-unlike) >= _SURE:
+            still = np.maximum(still, moves.left_behind(prior, median))
+        guess = Guess(object_id, box.astype(np.float32), points, trust, prior, still=still)
         return _objects.cut(guess, frame.size_hw)
 
     def _grey(self, frame: Frame) -> ImageArray:
@@ -179,6 +191,33 @@ class _Moves:
         difference = cv2.resize(np.abs(now - fetched), cells_hw[::-1], interpolation=cv2.INTER_AREA)
         fitted = _dense.fit_flow(flow, cells_hw)
         return _Moves(fitted, _dense.sources(fitted), np.asarray(difference, np.float32))
+
+    @cached_property
+    def resting(self) -> FloatArray:
+        """(h, w) 1 where nothing has changed but by the camera: nothing has come there."""
+        camera = np.median(self.flow, axis=(0, 1))
+        calm = np.linalg.norm(self.flow - camera, axis=2) < _CALM
+        return np.asarray(calm & (self.difference < _SAME_LEVELS), np.float32)
+
+    def left_behind(self, prior: FloatArray, going: FloatArray) -> FloatArray:
+        """(h, w) 1 where things stay with what is around an object while it moves on.
+
+        Args:
+            prior: (h, w) 0..1, the object.
+            going: (2,) its flow.
+        """
+        box = box_of(prior > _SOME)
+        if box is None:
+            return np.zeros_like(prior)
+        x0, y0, x1, y1 = box.astype(int)
+        near = np.s_[max(y0 - _AROUND, 0) : y1 + _AROUND, max(x0 - _AROUND, 0) : x1 + _AROUND]
+        around = self.flow[near][prior[near] < _SOME]
+        staying = np.median(around, axis=0) if len(around) else going
+        apart = float(np.linalg.norm(going - staying))
+        if apart < _GOING:
+            return np.zeros_like(prior)
+        stays = np.linalg.norm(self.flow - staying, axis=2) < _STAYING * apart
+        return np.asarray(stays & (self.difference < _GHOST_LEVELS), np.float32)
 
 
 def _start(fresh: Iterable[_objects.Seen], frame: Frame, small_hw: Size) -> FloatArray:

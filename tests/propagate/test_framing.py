@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from propagate.coords import Window
 from propagate.framing import (
+    Beliefs,
     Config,
     Framing,
     boxes_sought,
@@ -18,7 +19,7 @@ from propagate.framing import (
     mask_in_picture,
     prompt_in,
 )
-from propagate.types import Evidence, Guess, Mask, Prompt
+from propagate.types import Evidence, Guess, Mask, Prompt, Recall
 
 SIZE = (480, 854)
 FRAMING = Framing(Config(margin=0.3, closest=0.25))
@@ -109,3 +110,22 @@ def test_a_map_through_a_window_shows_the_same_place():
     half = map_in(Window(0, 0, 640, 240), picture, (480, 640))
     expected = cv2.resize(picture[:24], (64, 48), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_allclose(half[:-2], expected[:-2], atol=0.05)
+
+
+def test_what_stays_is_foreign_where_no_answered_frame_speaks_for_the_object():
+    still = np.zeros((12, 16), np.float32)
+    still[:, :8] = 1
+    maps = np.zeros((4, 3, 4), np.float32)
+    maps[0, 0] = 1.0  # the upper third surely is the object
+    told = np.zeros((3, 4), np.float32)
+    told[2, 3] = 1
+    guess = Guess(1, None, np.zeros((0, 2), np.float32), 0.9, still=still)
+    for foreign in (None, told):
+        beliefs = Beliefs({1: guess}, {1: Recall(1, maps, 0.8, foreign)}, Window.whole((48, 64)))
+        found = beliefs.foreign(1, (48, 64))
+        assert not found[:3].any() and (found[6:, :8] == 1).all()
+        assert found[11, 15] == (foreign is not None)
+    assert (
+        Beliefs({}, {1: Recall(1, maps, 0.8, told)}, Window.whole((48, 64))).foreign(1, (48, 64))
+        is told
+    )

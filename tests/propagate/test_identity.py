@@ -159,7 +159,7 @@ def test_what_resembles_one_of_two_is_the_one_that_is_due_there(followed):
         np.testing.assert_array_equal(
             beliefs.recalls[object_id].maps[3], recalls[object_id].maps[3]
         )
-    assert not beliefs.foreign(1).any()
+    assert not beliefs.foreign(1, (12, 24)).any()
 
 
 def test_where_both_are_due_or_neither_memory_decides():

@@ -41,11 +41,15 @@ def test_a_followed_object_prefers_where_it_is_expected() -> None:
 
 
 def test_a_missing_object_needs_a_better_answer_to_return() -> None:
-    choice = Choice(1, np.ones((4, 4), np.float32), 0.25)
+    logits = -np.ones((4, 4), np.float32)
+    logits[:, :2] = 1
+    choice = Choice(1, logits, 0.25)
     policy = selection(least_score=0.15, return_score=0.3)
-    assert policy.is_seen(choice, was_missing=False)
-    assert not policy.is_seen(choice, was_missing=True)
-    assert not policy.is_seen(Choice(1, -np.ones((4, 4), np.float32), 0.9), was_missing=False)
+    here, elsewhere = (logits > 0).astype(np.float32), (logits < 0).astype(np.float32)
+    assert policy.is_seen(choice, here)
+    assert not policy.is_seen(choice, elsewhere), "it may be another one"
+    assert not policy.is_seen(choice, None)
+    assert not policy.is_seen(Choice(1, -np.ones((4, 4), np.float32), 0.9), here)
 
 
 @settings(max_examples=60, deadline=None)
@@ -158,7 +162,7 @@ def test_a_piece_that_is_mostly_something_else_is_left_out_even_the_last_one() -
     assert (choice.logits[4:12, 4:12] > 0).all() and not (choice.logits[:, 20:] > 0).any()
     foreign[4:9, 4:12] = 1
     nothing = selection().choose(candidates, expected, foreign)
-    assert not selection().is_seen(nothing, was_missing=False)
+    assert not selection().is_seen(nothing, None)
     everything = Selection(Config(foreign=1)).choose(candidates, expected, foreign).logits > 0
     assert everything[:, 20:].any()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -100,3 +101,45 @@ def test_many_objects_share_one_flow(scene, monkeypatch):
     state = motion.update(motion.start(), frame, scene.answered(frame, masks))
     assert len(motion.guess(state, frame)) == 8
     assert len(calls) == 1
+
+
+def on_cells(still: np.ndarray, mask: np.ndarray) -> float:
+    """Mean of a map of small cells inside a mask of the picture."""
+    full = cv2.resize(still, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return float(full[mask].mean())
+
+
+def test_what_stays_behind_is_not_the_object(scene):
+    """A patch of the background was taken for a part of the thing, which moves on."""
+    motion = flow.build(flow.Config())
+    steps = [scene.at(index, (110 + 12 * index, 120)) for index in range(3)]
+    patch = np.zeros((240, 320), bool)
+    patch[100:140, 20:50] = True
+    state = scene.feed(motion, [(frame, mask | patch) for frame, mask in steps[:2]])
+    frame, mask = steps[2]
+    still = motion.guess(state, frame)[1].still
+    assert on_cells(still, patch) > 0.95
+    assert on_cells(still, mask) < 0.3
+
+
+def test_a_thing_that_hardly_moves_leaves_nothing_behind(scene):
+    motion = flow.build(flow.Config())
+    steps = [scene.at(index, (150 + index, 120)) for index in range(3)]
+    frame, mask = steps[2]
+    still = motion.guess(scene.feed(motion, steps[:2]), frame)[1].still
+    assert on_cells(still, mask) < 0.1
+
+
+@pytest.mark.parametrize("pan", [0, 5])
+def test_where_nothing_changes_a_missing_object_has_not_come_back(scene, pan):
+    """The camera pans; the thing comes back on the right."""
+    motion = flow.build(flow.Config())
+    hidden = Frame(1, scene.background)
+    state = scene.feed(motion, [scene.at(0, (60, 120)), (hidden, None)])
+    seen, mask = scene.at(2, (240, 120))
+    moved, mask = np.roll(seen.image, pan, 1), np.roll(mask, pan, 1)
+    still = motion.guess(state, Frame(2, moved))[1].still
+    around = np.ones_like(mask)
+    around[:, :10] = around[:, mask.any(0)] = False
+    assert on_cells(still, around) > 0.9
+    assert on_cells(still, mask) < 0.3
