@@ -43,13 +43,13 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     """
     from propagate.console.progress import bar, say
     from propagate.export import make_folder
-    from propagate.training.recipe import GPU, Recipe, train
+    from propagate.training.recipe import recipe_for, train
 
     folder = out.with_name(out.name + ".training")
     weights = start or _published()
     _check(data, folder, weights, device)
     _check_blend(blend, weights)
-    recipe = (Recipe() if device == "cpu" else GPU).lasting(steps)
+    recipe = recipe_for(weights, device).lasting(steps)
     make_folder(folder)
     try:
         with bar("training", steps, "steps", quiet=quiet) as advance:

@@ -19,13 +19,19 @@ from propagate.training import clips, cutouts, questions
 from propagate.training.clips import ClipSettings
 from propagate.training.cutouts import Cutout
 from propagate.training.photos import LabelArray, Photos
-from propagate.types import FloatArray
+from propagate.types import BoolArray, FloatArray
 
 SOURCE_SHARES = {
     "coco": 0.22, "ecssd": 0.24, "human": 0.08, "horse": 0.06,
     "ccp": 0.14, "bsds": 0.14, "carparts": 0.06, "facade": 0.06,
 }  # fmt: skip
 """How often a photo of each source is drawn: whole objects count more than parts."""
+
+STILL_SHARES = {
+    "coco": 0.45, "ecssd": 0.12, "human": 0.06, "horse": 0.03,
+    "ccp": 0.10, "bsds": 0.12, "carparts": 0.06, "facade": 0.06,
+}  # fmt: skip
+"""The same where a photo is asked about as it is: crowded scenes teach most."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,11 @@ class Stage:
             that unlike parts (a rider and what is ridden) are learnt to belong together.
         sharpness: of the memory's attention; clips hold far fewer cells to confuse than videos, so
             keys are first learnt with a soft one and then with a sharper one.
+        objects: objects asked about in a clip.
+        asked_frames: frames of a clip with a fresh question about each object.
+        pastes: 0..1, how likely one more object is pasted, three at most.
+        zoom: see `ClipSettings`.
+        sources: how often a photo of each source is drawn.
     """
 
     batch: int
@@ -47,6 +58,11 @@ class Stage:
     shapes: tuple[Size, Size, Size]
     wholes: Mapping[str, float] = field(default_factory=dict)
     sharpness: float = 1.0
+    objects: int = 3
+    asked_frames: int = 2
+    pastes: float = 0.6
+    zoom: tuple[float, float] = (0.4, 1.1)
+    sources: Mapping[str, float] = field(default_factory=lambda: SOURCE_SHARES)
 
 
 EARLY = Stage(4, 3, ((256, 256), (192, 320), (288, 192)), {"parts": 0.35, "partition": 0.35})
@@ -57,7 +73,18 @@ LATE = Stage(
     {"parts": 0.5, "partition": 0.5, "instances": 0.25},
     sharpness=2.0,
 )
-
+STILLS = Stage(
+    8,
+    1,
+    ((320, 320), (288, 384), (384, 288)),
+    {"parts": 0.3, "partition": 0.3},
+    objects=4,
+    asked_frames=1,
+    pastes=0.25,
+    zoom=(0.25, 1.15),
+    sources=STILL_SHARES,
+)
+"""Single photos, also looked at from near: nine times the questions of a clip in the same time."""
 
 GPU_EARLY = Stage(
     48, 4, ((256, 256), (192, 352), (320, 224)), {"parts": 0.5, "partition": 0.5}, sharpness=2.0
@@ -74,26 +101,30 @@ GPU_LATE = Stage(
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """What a sample holds.
+    """What samples hold.
 
     Attributes:
         seed: of everything that is random.
-        objects: objects asked about in a clip.
-        asked_frames: frames of a clip with a fresh question about each object.
-        pastes: 0..1, how likely one more object is pasted, three at most.
         early, late: the two stages.
         early_batches: how many belong to the first stage.
+        stills: what batches of single photos hold, which come among those of the second stage.
+        stills_share: 0..1, how many of them.
         keep: see `Photos`.
     """
 
     seed: int = 0
-    objects: int = 3
-    asked_frames: int = 2
-    pastes: float = 0.6
     early: Stage = EARLY
     late: Stage = LATE
     early_batches: int = 0
+    stills: Stage = STILLS
+    stills_share: float = 0.0
     keep: bool = False
+
+    def stage(self, number: int, rng: np.random.Generator) -> Stage:
+        """What batch `number` holds."""
+        if number < self.early_batches:
+            return self.early
+        return self.stills if rng.random() < self.stills_share else self.late
 
 
 class Samples(Dataset[dict[str, Tensor]]):
@@ -104,10 +135,9 @@ class Samples(Dataset[dict[str, Tensor]]):
         self.photos = Photos(root, held_out=False, keep=settings.keep)
         self.settings = settings
         self.batches = batches
-        sources = [entry.source for entry in self.photos.entries]
-        counts = {source: sources.count(source) for source in set(sources)}
-        weights = np.array([SOURCE_SHARES.get(s, 0.05) / counts[s] for s in sources])
-        self._chances = weights / weights.sum()
+        self._sources: dict[str, list[int]] = {}
+        for number, entry in enumerate(self.photos.entries):
+            self._sources.setdefault(entry.source, []).append(number)
 
     def __len__(self) -> int:
         """How many batches."""
@@ -116,28 +146,32 @@ class Samples(Dataset[dict[str, Tensor]]):
     def __getitem__(self, number: int) -> dict[str, Tensor]:
         """One batch, stacked."""
         rng = np.random.default_rng([self.settings.seed, number])
-        early = number < self.settings.early_batches
-        stage = self.settings.early if early else self.settings.late
+        stage = self.settings.stage(number, rng)
         shape = stage.shapes[int(rng.choice(len(stage.shapes), p=[0.4, 0.4, 0.2]))]
-        settings = ClipSettings(frames=stage.frames, size_hw=shape)
-        samples = [self._sample(rng, settings, stage.wholes) for _ in range(stage.batch)]
+        settings = ClipSettings(frames=stage.frames, size_hw=shape, zoom=stage.zoom)
+        samples = [self._sample(rng, settings, stage) for _ in range(stage.batch)]
         return {
             key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
             for key in samples[0]
         }
 
     def _sample(
-        self, rng: np.random.Generator, settings: ClipSettings, wholes: Mapping[str, float]
+        self, rng: np.random.Generator, settings: ClipSettings, stage: Stage
     ) -> dict[str, Any]:
         """One clip; drawn again in the rare case that no object is in sight."""
         while True:
-            images, labels, kind = self._clip(rng, settings)
-            groups = _objects(rng, labels[0], wholes.get(kind, 0.0), self.settings.objects)
+            images, labels, kind = self._clip(rng, settings, stage)
+            groups = _objects(rng, labels[0], stage.wholes.get(kind, 0.0), stage.objects)
             if groups:
                 break
-        covers = np.stack([[_cover(frame, ids) for frame in labels] for ids in groups])
-        frames = np.sort(rng.permutation(settings.frames)[: self.settings.asked_frames])
-        asked = [questions.ask(rng, cover[frame]) for cover in covers for frame in frames]
+        masks = [[np.isin(frame, ids) for frame in labels] for ids in groups]
+        covers = np.stack([[_cover(mask) for mask in each] for each in masks])
+        frames = np.sort(rng.permutation(settings.frames)[: stage.asked_frames])
+        asked = [
+            questions.ask(rng, cover[frame], each[frame])
+            for cover, each in zip(covers, masks, strict=True)
+            for frame in frames
+        ]
         return {
             "images": images.transpose(0, 3, 1, 2),  # (T, 3, H, W) uint8
             "covers": (covers * 255).astype(np.uint8),  # (O, T, h, w)
@@ -152,16 +186,16 @@ class Samples(Dataset[dict[str, Tensor]]):
         }
 
     def _clip(
-        self, rng: np.random.Generator, settings: ClipSettings
+        self, rng: np.random.Generator, settings: ClipSettings, stage: Stage
     ) -> tuple[Any, LabelArray, str]:
-        number = int(rng.choice(len(self._chances), p=self._chances))
+        number = self._draw(rng, stage)
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, int(rng.integers(len(entry.labels))))
         pasted: list[Cutout] = []
-        while rng.random() < self.settings.pastes and len(pasted) < 3:
+        while rng.random() < stage.pastes and len(pasted) < 3:
             if pasted and rng.random() < 0.3:
                 pasted.append(cutouts.recolour(rng, pasted[-1]))  # a look-alike
-            elif (found := self._cutout(rng)) is not None:
+            elif (found := self._cutout(rng, stage)) is not None:
                 pasted.append(found)
         backdrop = self.photos.image(int(rng.integers(len(self.photos))))
         images, maps = clips.make_clip(
@@ -169,9 +203,16 @@ class Samples(Dataset[dict[str, Tensor]]):
         )
         return images, maps, entry.kind
 
-    def _cutout(self, rng: np.random.Generator) -> Cutout | None:
+    def _draw(self, rng: np.random.Generator, stage: Stage) -> int:
+        """The number of a photo: first a source, then one of its photos."""
+        names = sorted(self._sources)
+        shares = np.array([stage.sources.get(name, 0.05) for name in names])
+        source = names[int(rng.choice(len(names), p=shares / shares.sum()))]
+        return int(rng.choice(self._sources[source]))
+
+    def _cutout(self, rng: np.random.Generator, stage: Stage) -> Cutout | None:
         """One object of a photo; of a photo of parts mostly all of them, which are one thing."""
-        number = int(rng.choice(len(self._chances), p=self._chances))
+        number = self._draw(rng, stage)
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, len(entry.labels) - 1)
         ids = np.unique(labels[labels > 0])
@@ -214,9 +255,10 @@ def _with_neighbours(
     return sorted({first, *touching[: int(rng.integers(1, 4))]})
 
 
-def _cover(labels: LabelArray, ids: list[int]) -> FloatArray:
-    """How far the objects cover each cell at stride 4: (h, w) float32 0..1."""
-    mask = np.logical_or.reduce([labels == object_id for object_id in ids]).astype(np.float32)
-    height, width = labels.shape
-    small = cv2.resize(mask, (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA)
+def _cover(mask: BoolArray) -> FloatArray:
+    """How far a mask (H, W) covers each cell at stride 4: (h, w) float32 0..1."""
+    height, width = mask.shape
+    small = cv2.resize(
+        mask.astype(np.float32), (width // STRIDE, height // STRIDE), interpolation=cv2.INTER_AREA
+    )
     return np.asarray(small, np.float32)

@@ -40,8 +40,14 @@ class Question:
     ambiguous: bool
 
 
-def ask(rng: np.random.Generator, cover: FloatArray) -> Question:
-    """A random question about an object that covers (h, w) cells at stride 4 by 0..1."""
+def ask(rng: np.random.Generator, cover: FloatArray, mask: BoolArray) -> Question:
+    """A random question about an object.
+
+    Args:
+        rng: of what is drawn.
+        cover: (h, w) how far it covers each cell at stride 4, 0..1.
+        mask: (H, W) the same in pixels; boxes are drawn around this one.
+    """
     kind = rng.choice(KINDS, p=_SHARES)
     points = np.zeros((POINTS, 2), np.float32)
     labels = np.full(POINTS, -1, np.int64)
@@ -58,7 +64,7 @@ def ask(rng: np.random.Generator, cover: FloatArray) -> Question:
             if region.any():
                 points[number], labels[number] = click_inside(rng, region), int(positive)
     if kind == "box" or (kind == "clicks" and rng.random() < 0.25):
-        box = _jittered_box(rng, inside)
+        box = _jittered_box(rng, mask if mask.any() else np.ones_like(mask))
     if kind == "mask":
         certain = bool(rng.random() < 0.4)
         prior = cover if certain else spoil(rng, cover)
@@ -128,13 +134,12 @@ def _surroundings(inside: BoolArray) -> BoolArray:
     return around
 
 
-def _jittered_box(rng: np.random.Generator, inside: BoolArray) -> FloatArray:
-    """The box around an object in pixels of the picture, drawn with a human hand."""
-    ys, xs = np.nonzero(inside)
-    box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32) * STRIDE
-    size = np.array([box[2] - box[0], box[3] - box[1]] * 2)
-    jitter = (
-        rng.normal(0, 0.05, 4) if rng.random() < 0.6 else rng.uniform(-0.5, 0.5, 4) * STRIDE / size
-    )
-    drawn: FloatArray = box + np.clip(jitter, -0.12, 0.12).astype(np.float32) * size
-    return drawn.astype(np.float32)
+def _jittered_box(rng: np.random.Generator, mask: BoolArray) -> FloatArray:
+    """The box around a mask (H, W): exact, as programs give it, or drawn with a human hand."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    box = np.array([x, y, x + width, y + height], np.float32)
+    if rng.random() < 0.4:
+        return box
+    jitter = np.clip(rng.normal(0, 0.05, 4), -0.12, 0.12)
+    drawn: FloatArray = (box + jitter * np.array([width, height] * 2)).astype(np.float32)
+    return drawn

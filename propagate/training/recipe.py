@@ -49,6 +49,7 @@ class Recipe:
         average: decay of the moving average of the weights, which is what is shipped.
         log_every, save_every: steps.
         seed: of samples and prompts.
+        stills_share: of the steps after the early ones, with single photos.
         early, late: what batches hold in the first `early_steps` steps, with smaller pictures and
             so more of them in the same time, and after that.
     """
@@ -65,6 +66,7 @@ class Recipe:
     log_every: int = 10
     save_every: int = 200
     seed: int = 0
+    stills_share: float = 0.0
     early: Stage = EARLY
     late: Stage = LATE
     early_steps: int = 2000
@@ -88,6 +90,16 @@ GPU = Recipe(
     late=GPU_LATE,
 )
 """What to do where a GPU is at hand: everything is trained, on longer and larger clips."""
+
+FURTHER = Recipe(rate=5e-4, trunk_rate=1e-4, stills_share=0.75, early_steps=0)
+"""What to do with weights of this network on a CPU: single photos mostly, many in little time."""
+
+
+def recipe_for(start: Path | None, device: str) -> Recipe:
+    """What to do on a device with what there is to begin with."""
+    if device != "cpu":
+        return GPU
+    return FURTHER if start is not None and start.suffix == ".safetensors" else Recipe()
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,7 @@ def _loader(data: Path, recipe: Recipe, done: int, device: str) -> DataLoader[di
         early=recipe.early,
         late=recipe.late,
         early_batches=recipe.early_steps,
+        stills_share=recipe.stills_share,
         keep=on_gpu,
     )
     samples = Samples(data, settings, recipe.steps)

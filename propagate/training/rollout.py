@@ -52,7 +52,7 @@ def forward(
     covers = batch["covers"].float() / 255  # (B, O, T, h, w)
     features = network.encode(images.flatten(0, 1).contiguous(memory_format=torch.channels_last))
     loss, asked, box, corrected = _ask(network, features, batch, covers, generator)
-    followed = []
+    followed = [torch.full_like(asked, torch.nan)[None]]  # what remains of single photos
     known = [covers[:, :, 0]]
     while len(known) < frames:
         recalled = _recall(features, covers, known, sharpness)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,11 +17,11 @@ import torch
 from propagate.errors import CheckpointError, InputError
 from propagate.segmenters._lite.network import Answer, LiteNetwork
 from propagate.segmenters._lite.weights import blended, load_weights
-from propagate.training import clips, cutouts, losses, questions, simulation
+from propagate.training import clips, cutouts, losses, questions, rollout, simulation
 from propagate.training.clips import ClipSettings
-from propagate.training.dataset import Samples, SampleSettings, Stage
+from propagate.training.dataset import STILLS, Samples, SampleSettings, Stage
 from propagate.training.photos import Photos
-from propagate.training.recipe import Recipe, train
+from propagate.training.recipe import FURTHER, GPU, Recipe, recipe_for, train
 
 TINY = Stage(2, 3, ((64, 64), (64, 96), (96, 64)))
 
@@ -130,7 +131,8 @@ def test_questions_speak_the_truth(seed: int) -> None:
     rng = np.random.default_rng(seed)
     cover = np.zeros((60, 80), np.float32)
     cv2.ellipse(cover, (40, 30), (17, 9), 30, 0, 360, 1.0, -1)
-    question = questions.ask(rng, cover)
+    mask = cv2.resize(cover, (320, 240), interpolation=cv2.INTER_NEAREST) > 0.5
+    question = questions.ask(rng, cover, mask)
     for point, label in zip(question.points_xy, question.labels, strict=True):
         if label >= 0:
             x, y = (point // 4).astype(int)
@@ -150,6 +152,35 @@ def test_a_batch_is_the_same_every_time(data: Path) -> None:
     for key, value in one.items():
         torch.testing.assert_close(value, other[key], equal_nan=True)
     assert not torch.equal(samples[4]["images"], one["images"]) or samples[4]["images"].shape
+
+
+def test_a_box_is_exact_to_the_pixel_or_drawn_by_hand() -> None:
+    """Not to the cell: a small thing's box says most of where its edge is."""
+    mask = np.zeros((240, 320), bool)
+    mask[41:62, 33:54] = True
+    cover = cv2.resize(mask.astype(np.float32), (80, 60), interpolation=cv2.INTER_AREA)
+    asked = [questions.ask(np.random.default_rng(seed), cover, mask) for seed in range(300)]
+    boxes = np.stack([one.box for one in asked if np.isfinite(one.box).all()])
+    exact = (boxes == (33, 41, 54, 62)).all(1)
+    assert 0.25 < exact.mean() < 0.55
+    assert np.abs(boxes - (33, 41, 54, 62)).max() < 0.12 * 21 + 1e-3
+
+
+def test_single_photos_come_among_the_clips(data: Path) -> None:
+    stills = replace(STILLS, batch=3, shapes=TINY.shapes)
+    settings = SampleSettings(early=TINY, late=TINY, stills=stills, early_batches=2)
+    mixed = Samples(data, replace(settings, stills_share=0.5), 40)
+    shapes = [tuple(mixed[number]["covers"].shape[:3]) for number in range(20)]
+    assert set(shapes[:2]) == {(2, 3, 3)}, "clips alone at first"
+    assert set(shapes) == {(2, 3, 3), (3, 4, 1)}, "clips x objects x pictures"
+
+
+def test_a_photo_alone_teaches_questions_and_nothing_of_following(data: Path) -> None:
+    stills = replace(STILLS, batch=2, shapes=TINY.shapes)
+    batch = Samples(data, SampleSettings(stills=stills, stills_share=1.0), 1)[0]
+    result = rollout.forward(LiteNetwork().train(), batch, torch.Generator().manual_seed(0))
+    assert torch.isfinite(result.loss) and result.loss.requires_grad
+    assert torch.isnan(result.followed)
 
 
 class TestLosses:
@@ -231,3 +262,10 @@ def test_blended_weights_lie_between() -> None:
 def test_a_shorter_recipe_keeps_both_stages_and_its_end() -> None:
     short = Recipe().lasting(300)
     assert (short.steps, short.early_steps, short.cool_down) == (300, 200, 90)
+
+
+def test_what_is_done_depends_on_the_device_and_the_start() -> None:
+    published, own = Path("efficientnet.pth"), Path("lite.safetensors")
+    assert recipe_for(own, "cuda") is GPU and recipe_for(published, "cuda") is GPU
+    assert recipe_for(own, "cpu") is FURTHER
+    assert recipe_for(published, "cpu") == Recipe() == recipe_for(None, "cpu")
