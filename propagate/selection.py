@@ -236,8 +236,9 @@ def _on_logits(place: FloatArray, logits: FloatArray, canvas: Canvas | None) -> 
     logits_hw = logits.shape[0], logits.shape[1]
     height, width = logits_hw if canvas is None else canvas.cells_hw(logits_hw)
     resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
-    below, right = logits_hw[0] - height, logits_hw[1] - width
-    return np.pad(np.asarray(resized, np.float32), ((0, below), (0, right)))
+    whole = np.zeros(logits_hw, np.float32)
+    whole[:height, :width] = resized
+    return whole
 
 
 def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:
