@@ -13,7 +13,7 @@ import numpy.typing as npt
 from propagate import coords, masks
 from propagate.types import BoolArray, FloatArray, Frame, FrameResult, Guess, Mask
 
-COVER_SIDE = 128
+COVER_SIDE = 160
 """Longer side of the small masks; finer ones cost time and no segmenter reads them finer."""
 
 _SAMPLED_SIDE = 48  # points are sampled on every n-th pixel of an object that is larger
