@@ -15,7 +15,7 @@ import numpy as np
 
 from propagate.coords import Size
 from propagate.framing import Beliefs
-from propagate.selection import Choice, Selection
+from propagate.selection import Choice, Selection, most_of_others
 from propagate.types import READINGS, FloatArray
 
 _LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]
@@ -39,8 +39,8 @@ def settled(beliefs: Beliefs, followed: Iterable[int], size_hw: Size) -> Beliefs
     recalls = [beliefs.recalls[key] for key in known]
     read = np.stack([recall.maps[_LOOKS] for recall in recalls])  # (N, 3, h, w)
     due = np.stack([_on_grid(place, read.shape[-2:]) for place in known.values()])
-    lead = due - _most_of_others(due)  # -1..1: sure to be another one, sure to be this one
-    others = _most_of_others(read)
+    lead = due - most_of_others(due)  # -1..1: sure to be another one, sure to be this one
+    others = most_of_others(read)
     mine, theirs = np.maximum(lead, 0), np.maximum(-lead, 0)
     fair = np.maximum(read * (1 - theirs)[:, None], others * mine[:, None])
     changed = dict(beliefs.recalls)
@@ -75,11 +75,3 @@ def divided(
 def _on_grid(place: FloatArray, grid_hw: Size) -> FloatArray:
     """A place on the cells of what the memory reads."""
     return np.asarray(cv2.resize(place, grid_hw[::-1], interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _most_of_others(values: FloatArray) -> FloatArray:
-    """(N, ...) → for each of at least two the largest value of the others."""
-    order = np.sort(values, axis=0)
-    highest, second = order[-1], order[-2]
-    others: FloatArray = np.where(values >= highest, second, highest)
-    return others

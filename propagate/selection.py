@@ -185,7 +185,7 @@ class Selection:
         free = [choice for choice in choices if choice.object_id not in given]
         logits = [choice.logits for choice in free]
         if not self._config.overlap and len(free) > 1:
-            logits = _margins(np.stack(logits))
+            logits = list(_margins(np.stack(logits)))
         taken = np.zeros(size_hw, bool)
         if not self._config.overlap:
             for pixels in given.values():
@@ -246,11 +246,17 @@ def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:
     return Choice(candidates.object_id, logits, score, candidates.canvas)
 
 
-def _margins(logits: FloatArray) -> list[FloatArray]:
+def _margins(logits: FloatArray) -> FloatArray:
     """(N, h, w) → each one minus the best of the others or of the background (0)."""
-    order = np.sort(np.concatenate([logits, np.zeros_like(logits[:1])]), axis=0)
+    return logits - most_of_others(np.concatenate([logits, np.zeros_like(logits[:1])]))[:-1]
+
+
+def most_of_others(values: FloatArray) -> FloatArray:
+    """(N, ...) → for each of at least two the largest value of the others."""
+    order = np.sort(values, axis=0)
     highest, second = order[-1], order[-2]
-    return [one - np.where(one >= highest, second, highest) for one in logits]
+    others: FloatArray = np.where(values >= highest, second, highest)
+    return others
 
 
 def _soft_overlap(masks: BoolArray, place: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from propagate.masks import box_of
 from propagate.segmenters._lite.prompt_maps import STRIDE
 from propagate.types import BoolArray, FloatArray
 
@@ -64,7 +65,7 @@ def ask(rng: np.random.Generator, cover: FloatArray, mask: BoolArray) -> Questio
             if region.any():
                 points[number], labels[number] = click_inside(rng, region), int(positive)
     if kind == "box" or (kind == "clicks" and rng.random() < 0.25):
-        box = _jittered_box(rng, mask if mask.any() else np.ones_like(mask))
+        box = _given_box(rng, mask)
     if kind == "mask":
         certain = bool(rng.random() < 0.4)
         prior = cover if certain else spoil(rng, cover)
@@ -134,12 +135,16 @@ def _surroundings(inside: BoolArray) -> BoolArray:
     return around
 
 
-def _jittered_box(rng: np.random.Generator, mask: BoolArray) -> FloatArray:
-    """The box around a mask (H, W): exact, as programs give it, or drawn with a human hand."""
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    box = np.array([x, y, x + width, y + height], np.float32)
+def _given_box(rng: np.random.Generator, mask: BoolArray) -> FloatArray:
+    """The box around a mask (H, W): exact, as programs give it, or drawn with a human hand.
+
+    Around the whole picture where the mask is empty.
+    """
+    box = box_of(mask)
+    if box is None:
+        box = np.array([0, 0, *mask.shape[::-1]], np.float32)
     if rng.random() < 0.4:
         return box
     jitter = np.clip(rng.normal(0, 0.05, 4), -0.12, 0.12)
-    drawn: FloatArray = (box + jitter * np.array([width, height] * 2)).astype(np.float32)
+    drawn: FloatArray = (box + jitter * np.tile(box[2:] - box[:2], 2)).astype(np.float32)
     return drawn
