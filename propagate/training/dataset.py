@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ GPU_LATE = Stage(
     sharpness=2.0,
 )
 """The two stages where a GPU has room: more and longer clips, of the size that videos have."""
+GPU_STILLS = replace(STILLS, batch=64, shapes=((352, 352), (288, 416), (416, 288)), pastes=0.4)
+"""Single photos where a GPU has room; each is seen so often that more is pasted into it."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from propagate.training.dataset import (
     EARLY,
     GPU_EARLY,
     GPU_LATE,
+    GPU_STILLS,
     LATE,
+    STILLS,
     Samples,
     SampleSettings,
     Stage,
@@ -49,7 +51,8 @@ class Recipe:
         average: decay of the moving average of the weights, which is what is shipped.
         log_every, save_every: steps.
         seed: of samples and prompts.
-        stills_share: of the steps after the early ones, with single photos.
+        stills, stills_share: what batches of single photos hold, and how many of the steps after
+            the early ones have them.
         early, late: what batches hold in the first `early_steps` steps, with smaller pictures and
             so more of them in the same time, and after that.
     """
@@ -66,6 +69,7 @@ class Recipe:
     log_every: int = 10
     save_every: int = 200
     seed: int = 0
+    stills: Stage = STILLS
     stills_share: float = 0.0
     early: Stage = EARLY
     late: Stage = LATE
@@ -91,15 +95,21 @@ GPU = Recipe(
 )
 """What to do where a GPU is at hand: everything is trained, on longer and larger clips."""
 
+GPU_FURTHER = replace(
+    GPU, trunk_rate=3e-4, cool_down=1600, stills=GPU_STILLS, stills_share=0.75, early_steps=0
+)
+"""What to do with weights of this network where a GPU is at hand."""
+
 FURTHER = Recipe(rate=5e-4, trunk_rate=1e-4, stills_share=0.75, early_steps=0)
 """What to do with weights of this network on a CPU: single photos mostly, many in little time."""
 
 
 def recipe_for(start: Path | None, device: str) -> Recipe:
     """What to do on a device with what there is to begin with."""
+    known = start is not None and start.suffix == ".safetensors"
     if device != "cpu":
-        return GPU
-    return FURTHER if start is not None and start.suffix == ".safetensors" else Recipe()
+        return GPU_FURTHER if known else GPU
+    return FURTHER if known else Recipe()
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,7 @@ def _loader(data: Path, recipe: Recipe, done: int, device: str) -> DataLoader[di
         early=recipe.early,
         late=recipe.late,
         early_batches=recipe.early_steps,
+        stills=recipe.stills,
         stills_share=recipe.stills_share,
         keep=on_gpu,
     )

@@ -18,6 +18,8 @@ from propagate.types import READINGS
 READING_WEIGHT = 0.3
 FOLLOW_WEIGHT = 1.5
 """Of following an object through the clip, against 1 for a fresh question about it."""
+CORRECTIONS = 2
+"""Corrective clicks after a fresh question, each on half of those that had one before."""
 
 
 class StepResult(NamedTuple):
@@ -76,6 +78,17 @@ def empty_recall(features: Features) -> Tensor:
     return features.wide.new_zeros(count, len(READINGS) + 1, height, width)
 
 
+class _Questions(NamedTuple):
+    """N questions: about which picture (N,), the truth (N, h, w), whether there is any, prompts."""
+
+    pictures: Tensor
+    truth: Tensor
+    present: Tensor
+    points: Tensor
+    labels: Tensor
+    boxes: Tensor
+
+
 def _ask(
     network: LiteNetwork,
     features: Features,
@@ -83,45 +96,68 @@ def _ask(
     covers: Tensor,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Fresh questions without memory, then one corrective click on half of them."""
+    """Fresh questions without memory; a corrective click on half of them, two on a quarter.
+
+    Returns:
+        The loss, and mean IoUs of single clicks, of boxes, and after the last correction.
+    """
+    asked, priors = _questions(batch, covers)
+    ambiguous = batch["ambiguous"].flatten()
+    pictures = take(features, asked.pictures)
+    maps = draw(asked.points, asked.labels, asked.boxes, priors)
+    answer = network.decode(pictures, maps, empty_recall(pictures))
+    loss, overlap = answer_loss(answer, asked.truth, ambiguous, asked.present)
+    click = _mean_where(overlap, ambiguous & (asked.present > 0))
+    box = _mean_where(overlap, torch.isfinite(asked.boxes).all(1) & (asked.present > 0))
+
+    rows = torch.randperm(len(asked.pictures), generator=generator, device=asked.pictures.device)
+    share = 1.0
+    for _ in range(CORRECTIONS):
+        share, rows = share / 2, rows[: len(rows) // 2]
+        shown = Answer(answer.logits[rows], answer.scores[rows], [])
+        asked = _Questions(*(value[rows] for value in asked))
+        asked, answer = _correct(network, features, asked, shown, generator)
+        never = torch.zeros_like(ambiguous[: len(rows)])
+        more, overlap = answer_loss(answer, asked.truth, never, asked.present)
+        loss = loss + share * more
+        rows = torch.arange(len(rows), device=rows.device)  # shuffled once is enough
+    return loss, click, box, _mean_where(overlap, asked.present > 0)
+
+
+def _questions(
+    batch: dict[str, Tensor], covers: Tensor
+) -> tuple[_Questions, tuple[Tensor, Tensor, Tensor]]:
+    """The questions of a batch, and the masks shown with them (see `draw`)."""
     clips, objects, frames = covers.shape[:3]
     asked = batch["asked_frames"]  # (B, A)
-    index = (
-        (torch.arange(clips)[:, None, None].to(asked) * frames + asked[:, None, :])
-        .expand(clips, objects, asked.shape[1])
-        .flatten()
-    )
-    truth = covers.gather(
-        2, asked[:, None, :, None, None].expand(-1, objects, -1, *covers.shape[3:])
-    ).flatten(0, 2)
-    points, labels, boxes, priors, trusts, certain, ambiguous = (
+    index = torch.arange(clips)[:, None, None].to(asked) * frames + asked[:, None, :]
+    index = index.expand(clips, objects, asked.shape[1]).flatten()
+    chosen = asked[:, None, :, None, None].expand(-1, objects, -1, *covers.shape[3:])
+    truth = covers.gather(2, chosen).flatten(0, 2)
+    points, labels, boxes, priors, trusts, certain = (
         batch[key].flatten(0, 1)
-        for key in ("points", "point_labels", "boxes", "priors", "trusts", "certain", "ambiguous")
+        for key in ("points", "point_labels", "boxes", "priors", "trusts", "certain")
     )
     present = (truth.amax((1, 2)) > 0.5).float()
-    maps = draw(points, labels, boxes, (priors, trusts, certain))
-    pictures = take(features, index)
-    answer = network.decode(pictures, maps, empty_recall(pictures))
-    loss, overlap = answer_loss(answer, truth, ambiguous, present)
+    return _Questions(index, truth, present, points, labels, boxes), (priors, trusts, certain)
 
-    shuffled = torch.randperm(len(index), generator=generator, device=index.device)
-    half = shuffled[: len(index) // 2]
-    points, labels = _corrected(answer, truth, points, labels, half, generator)
-    best = torch.sigmoid(_chosen(answer)[half].detach().float())
-    keep = (torch.rand(len(half), generator=generator, device=best.device) < 0.5).float()
+
+def _correct(
+    network: LiteNetwork,
+    features: Features,
+    asked: _Questions,
+    answer: Answer,
+    generator: torch.Generator,
+) -> tuple[_Questions, Answer]:
+    """Ask again with one more click, half of the time with the last answer's mask as well."""
+    points, labels = _clicked(answer, asked, generator)
+    best = torch.sigmoid(_chosen(answer).detach().float())
+    keep = (torch.rand(len(best), generator=generator, device=best.device) < 0.5).float()
     shown = (best * keep[:, None, None], keep * 0.5, torch.zeros_like(keep))
-    maps = draw(points, labels, boxes[half], shown)
-    pictures = take(features, index[half])
-    second = network.decode(pictures, maps, empty_recall(pictures))
-    never = torch.zeros_like(ambiguous[half])
-    second_loss, second_overlap = answer_loss(second, truth[half], never, present[half])
-    is_box = torch.isfinite(boxes).all(1)
-    return (
-        loss + 0.5 * second_loss,
-        _mean_where(overlap, ambiguous & (present > 0)),
-        _mean_where(overlap, is_box & (present > 0)),
-        _mean_where(second_overlap, present[half] > 0),
-    )
+    pictures = take(features, asked.pictures)
+    maps = draw(points, labels, asked.boxes, shown)
+    again = network.decode(pictures, maps, empty_recall(pictures))
+    return asked._replace(points=points, labels=labels), again
 
 
 def _recall(features: Features, covers: Tensor, known: list[Tensor], sharpness: float) -> Tensor:
@@ -221,27 +257,22 @@ def _chosen(answer: Answer) -> Tensor:
     return answer.logits[torch.arange(len(best), device=best.device), best]
 
 
-def _corrected(
-    answer: Answer,
-    truth: Tensor,
-    points: Tensor,
-    labels: Tensor,
-    half: Tensor,
-    generator: torch.Generator,
+def _clicked(
+    answer: Answer, asked: _Questions, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Points of the questions `half` with one more where the error is thickest (as SAM trains)."""
-    wrong = ((_chosen(answer)[half] > 0) != (truth[half] > 0.5)).float()[:, None]
+    """Points of the questions with one more where the error is thickest (as SAM trains)."""
+    wrong = ((_chosen(answer) > 0) != (asked.truth > 0.5)).float()[:, None]
     depth = wrong
     for _ in range(3):  # repeated averaging peaks in the middle of thick errors
         depth = F.avg_pool2d(depth, 5, 1, 2) * wrong
     noise = torch.rand(depth.shape, generator=generator, device=depth.device)
     place = (depth * (0.8 + 0.4 * noise)).flatten(1).argmax(1)
-    width = truth.shape[2]
+    width = asked.truth.shape[2]
     x, y = place % width, place // width
-    sign = truth[half].flatten(1).gather(1, place[:, None])[:, 0] > 0.5
-    points, labels = points[half].clone(), labels[half].clone()
+    sign = asked.truth.flatten(1).gather(1, place[:, None])[:, 0] > 0.5
+    points, labels = asked.points.clone(), asked.labels.clone()
     slot = (labels >= 0).sum(1).clamp(max=labels.shape[1] - 1)
-    rows = torch.arange(len(half), device=slot.device)
+    rows = torch.arange(len(slot), device=slot.device)
     points[rows, slot] = (torch.stack([x, y], 1) + 0.5) * prompt_maps.STRIDE
     labels[rows, slot] = sign.long()
     return points, labels

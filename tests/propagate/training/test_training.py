@@ -21,7 +21,7 @@ from propagate.training import clips, cutouts, losses, questions, rollout, simul
 from propagate.training.clips import ClipSettings
 from propagate.training.dataset import STILLS, Samples, SampleSettings, Stage
 from propagate.training.photos import Photos
-from propagate.training.recipe import FURTHER, GPU, Recipe, recipe_for, train
+from propagate.training.recipe import FURTHER, GPU, GPU_FURTHER, Recipe, recipe_for, train
 
 TINY = Stage(2, 3, ((64, 64), (64, 96), (96, 64)))
 
@@ -266,6 +266,6 @@ def test_a_shorter_recipe_keeps_both_stages_and_its_end() -> None:
 
 def test_what_is_done_depends_on_the_device_and_the_start() -> None:
     published, own = Path("efficientnet.pth"), Path("lite.safetensors")
-    assert recipe_for(own, "cuda") is GPU and recipe_for(published, "cuda") is GPU
+    assert recipe_for(own, "cuda") is GPU_FURTHER and recipe_for(published, "cuda") is GPU
     assert recipe_for(own, "cpu") is FURTHER
     assert recipe_for(published, "cpu") == Recipe() == recipe_for(None, "cpu")
