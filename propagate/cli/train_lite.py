@@ -43,7 +43,8 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     """
     from propagate.console.progress import bar, say
     from propagate.export import make_folder
-    from propagate.training.recipe import recipe_for, train
+    from propagate.training.loop import train
+    from propagate.training.recipe import recipe_for
 
     folder = out.with_name(out.name + ".training")
     weights = start or _published()

@@ -97,7 +97,9 @@ GPU_LATE = Stage(
     sharpness=2.0,
 )
 """The two stages where a GPU has room: more and longer clips, of the size that videos have."""
-GPU_STILLS = replace(STILLS, batch=64, shapes=((352, 352), (288, 416), (416, 288)), pastes=0.4)
+GPU_SQUARE, GPU_WIDE = (352, 352), (288, 448)
+"""One shape for each kind of batch: cuDNN prepares every new one for half a minute."""
+GPU_STILLS = replace(STILLS, batch=64, shapes=(GPU_SQUARE,) * 3, pastes=0.4)
 """Single photos where a GPU has room; each is seen so often that more is pasted into it."""
 
 

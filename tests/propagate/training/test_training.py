@@ -20,8 +20,9 @@ from propagate.segmenters._lite.weights import blended, load_weights
 from propagate.training import clips, cutouts, losses, questions, rollout, simulation
 from propagate.training.clips import ClipSettings
 from propagate.training.dataset import STILLS, Samples, SampleSettings, Stage
+from propagate.training.loop import train
 from propagate.training.photos import Photos
-from propagate.training.recipe import FURTHER, GPU, GPU_FURTHER, Recipe, recipe_for, train
+from propagate.training.recipe import FURTHER, GPU, GPU_FURTHER, Recipe, recipe_for
 
 TINY = Stage(2, 3, ((64, 64), (64, 96), (96, 64)))
 
