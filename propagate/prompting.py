@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from propagate import coords
 from propagate.errors import PromptError
-from propagate.types import BoolArray, Evidence, Frame, Guess, Prompt, Recall
+from propagate.types import BoolArray, Evidence, FloatArray, Frame, Guess, Prompt, Recall
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,50 @@ class Prompting:
         """Hold the settings."""
         self._config = config
 
-    def __call__(
+    def questions(
         self,
         frame_index: int,
-        object_id: int,
+        asked: Mapping[int, Prompt],
         guesses: Mapping[int, Guess],
         recalls: Mapping[int, Recall],
-        score: float,
-    ) -> Prompt:
-        """The prompt for an object that the tracker follows.
+        scores: Mapping[int, float],
+    ) -> list[Prompt]:
+        """What to ask in a frame: the user's prompts, with what is known, else what is believed.
 
         Args:
             frame_index: of the frame to answer.
-            object_id: a known object.
+            asked: the user's prompts; a mask is returned as given, so there is nothing to ask.
             guesses: where the motion model expects each object.
             recalls: what the memory recognises of each object.
-            score: expected IoU of the object's last mask; a poor mask is a poor prior.
+            scores: of every known object the expected IoU of its last mask; a poor mask is a poor
+                prior.
         """
-        return Prompt(
-            frame_index,
-            object_id,
-            evidence=self.evidence(object_id, guesses, recalls, score),
-        )
+        questions = []
+        for object_id in sorted({*scores, *asked}):
+            prompt = asked.get(object_id)
+            if object_id in scores:
+                evidence = self.evidence(object_id, guesses, recalls, scores[object_id])
+                said = prompt or Prompt(frame_index, object_id, evidence=evidence)
+                prompt = replace(said, evidence=evidence)
+            if prompt is not None and prompt.mask is None:
+                questions.append(prompt)
+        return questions
+
+    def elsewhere(self, question: Prompt, foreign: FloatArray) -> Prompt:
+        """The question again where its answer was something else: not there, and not near there.
+
+        Args:
+            question: of an object that is known.
+            foreign: (h, w) 1 where there surely is something else.
+        """
+        evidence = question.evidence
+        if evidence is None or evidence.recall is None:
+            return question
+        cells = evidence.recall.shape[:0:-1]
+        less = 1 - cv2.resize(foreign, cells, interpolation=cv2.INTER_AREA)
+        *places, familiar = evidence.recall  # how familiar a cell is says nothing of where
+        recall = np.stack([*(place * less for place in places), familiar]).astype(np.float32)
+        return replace(question, evidence=Evidence(recall=recall))
 
     def evidence(
         self,
@@ -63,7 +86,7 @@ class Prompting:
         recalls: Mapping[int, Recall],
         score: float,
     ) -> Evidence:
-        """The soft part of the prompt; see `__call__`."""
+        """The soft part of a prompt; see `questions`."""
         recall = recalls.get(object_id)
         evidence = Evidence(recall=None if recall is None else recall.maps)
         guess = guesses.get(object_id)

@@ -101,6 +101,13 @@ class Selection:
         logits = without_doubtful(logits, place, elsewhere, self._doubts)
         return _choice(candidates, best, logits)
 
+    def mistaken(
+        self, candidates: Candidates, expected: FloatArray | None, foreign: FloatArray
+    ) -> bool:
+        """Whether the best candidate is nothing but something else; see `choose`."""
+        found = self.choose(candidates, expected, foreign).logits.max() > 0
+        return not found and bool((candidates.logits > 0).any((1, 2)).all())
+
     def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:
         """The best candidate for an object that starts here: one thing, where the prompt is.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from propagate import plugins
-from propagate.coords import Window
+from propagate.coords import Size, Window
 from propagate.framing import (
     Beliefs,
     Framing,
@@ -160,11 +160,14 @@ class Tracker:
         recalls = self.memory.recall(state.memory, embedding, part)  # what looks like it?
         followed = [i for i, status in state.objects.items() if not status.missing]
         beliefs = settled(Beliefs(guesses, recalls, window), followed, frame.size_hw)
+        scores = {i: status.score for i, status in state.objects.items()}
         questions = [
             prompt_in(window, question, frame.size_hw)
-            for question in self._questions(state, frame, asked, beliefs)
+            for question in self.prompting.questions(
+                frame.index, asked, beliefs.guesses, beliefs.recalls, scores
+            )
         ]
-        candidates = self.segmenter.decode(embedding, questions)  # all objects in one batch
+        candidates = self._decoded(embedding, questions, asked, beliefs, frame.size_hw)
         result = self._answer(state, frame, asked, candidates, beliefs)
         return _Look(window, embedding, result)
 
@@ -184,29 +187,26 @@ class Tracker:
         part = last.window.part(frame.size_hw)
         return self.memory.update(memory, last.embedding, last.result, asked, part)
 
-    def _questions(
+    def _decoded(
         self,
-        state: TrackerState,
-        frame: Frame,
+        embedding: Embedding,
+        questions: Sequence[Prompt],
         asked: Mapping[int, Prompt],
         beliefs: Beliefs,
-    ) -> list[Prompt]:
-        """The user's prompts, with what is known of the object, else what the tracker asks."""
-        guesses, recalls = beliefs.guesses, beliefs.recalls
-        questions = []
-        for object_id in sorted({*state.objects, *asked}):
-            prompt = asked.get(object_id)
-            status = state.objects.get(object_id)
-            if prompt is None:
-                score = status.score if status is not None else 0.0
-                prompt = self.prompting(frame.index, object_id, guesses, recalls, score)
-            elif prompt.mask is not None:
-                continue  # returned as given: nothing to ask
-            elif status is not None:
-                evidence = self.prompting.evidence(object_id, guesses, recalls, status.score)
-                prompt = replace(prompt, evidence=evidence)
-            questions.append(prompt)
-        return questions
+        size_hw: Size,
+    ) -> list[Candidates]:
+        """All answers in one batch; where one is nothing but something else, another is sought."""
+        answers = self.segmenter.decode(embedding, questions)
+        again = []
+        for question, answer in zip(questions, answers, strict=True):
+            object_id = question.object_id
+            foreign = None if object_id in asked else beliefs.foreign(object_id, size_hw)
+            expected = beliefs.expected(object_id, size_hw)
+            if foreign is not None and self.selection.mistaken(answer, expected, foreign):
+                again.append(self.prompting.elsewhere(question, foreign))
+        found = self.segmenter.decode(embedding, again) if again else []
+        others = {answer.object_id: answer for answer in found}
+        return [others.get(answer.object_id, answer) for answer in answers]
 
     def _answer(
         self,

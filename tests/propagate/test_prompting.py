@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from propagate.prompting import Config, Prompting
-from propagate.types import Guess, Recall
+from propagate.types import Evidence, Guess, Prompt, Recall
 
 BOX = np.array([10, 20, 30, 40], np.float32)
 PRIOR = np.random.default_rng(0).random((6, 8)).astype(np.float32)
@@ -85,8 +87,36 @@ def test_without_a_recall_only_the_motion_speaks() -> None:
 
 
 def test_the_prompt_names_frame_and_object_and_holds_no_claim_of_the_user() -> None:
-    prompt = Prompting(Config())(7, 1, {1: guess(1, [[1, 2]])}, {1: recall(1)}, 0.9)
+    (prompt,) = Prompting(Config()).questions(
+        7, {}, {1: guess(1, [[1, 2]])}, {1: recall(1)}, {1: 0.9}
+    )
     assert (prompt.frame_index, prompt.object_id) == (7, 1)
     assert len(prompt.points_xy) == 0 and prompt.box is None and prompt.mask is None
     assert prompt.evidence is not None
     assert prompt.evidence.points_xy.tolist() == [[1, 2]]
+
+
+def test_the_user_is_asked_first_and_a_given_mask_is_not_asked_about() -> None:
+    click = Prompt(7, 1, np.array([[3, 4]], np.float32), np.array([True]))
+    shown = Prompt(7, 2, mask=np.ones((6, 8), bool))
+    first, new = Prompting(Config()).questions(
+        7,
+        {1: click, 2: shown, 3: replace(click, object_id=3)},
+        {},
+        {1: recall(1)},
+        {1: 0.9, 2: 0.5},
+    )
+    assert (first.object_id, new.object_id) == (1, 3)
+    assert first.points_xy.tolist() == [[3, 4]]
+    assert first.evidence is not None and new.evidence is None
+
+
+def test_a_mistaken_answer_is_not_looked_for_where_it_was() -> None:
+    evidence = Evidence(prior=PRIOR, trust=0.9, recall=recall(1).maps)
+    foreign = np.zeros((12, 16), np.float32)
+    foreign[:, :8] = 1
+    again = Prompting(Config()).elsewhere(Prompt(7, 1, evidence=evidence), foreign)
+    assert again.evidence is not None and again.evidence.prior is None
+    anchors, familiar = again.evidence.recall[0], again.evidence.recall[3]
+    assert (anchors[:, :4] == 0).all() and np.allclose(anchors[:, 4:], 0.1)
+    assert np.allclose(familiar, 0.1), "how familiar a cell is says nothing of where"
