@@ -16,7 +16,7 @@ from propagate.masks import box_of
 from propagate.types import BoolArray, Candidates, FloatArray, Prompt
 
 _LEAD = 8.0  # logits: more than two look-alikes' answers differ by
-_HARDLY = 0.3  # of how far the other one is taken to be in a piece
+_HARDLY = 0.3  # of the part of the other one that is taken to be in a piece
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def divided(
 ) -> tuple[FloatArray, FloatArray]:
     """What two objects that pass each other cover together, divided by where each must be.
 
-    A piece where one of them is taken to be, and hardly the other, is that one's. What both may be
-    in is divided cell by cell; where both or neither are, logits decide.
+    A piece that holds some of where one of them is taken to be, and hardly any of the other, is
+    that one's. What both may be in is divided cell by cell; where both or neither are, logits
+    decide.
 
     Args:
         logits: (h, w) of both.
@@ -72,7 +73,8 @@ def divided(
     """
     both = np.maximum(*logits)
     count, pieces = _pieces(both)
-    shares = np.stack([_mean(place, pieces, count) for place in places])
+    masses = np.stack([np.bincount(pieces.ravel(), place.ravel(), count) for place in places])
+    shares = masses / np.maximum(masses[:, 1:].sum(1, keepdims=True), 1e-6)
     alone = shares.min(0) < _HARDLY * shares.max(0)
     leads = np.where(alone, np.sign(shares[0] - shares[1]), 0)[pieces]
     lead = _LEAD * np.where(alone[pieces], leads, places[0] - places[1])

@@ -1,8 +1,8 @@
 """Two objects that pass each other: where each is while one hides the other.
 
-Where they overlap, pictures do not tell whose a pixel's motion is, and of two that look alike not
-even whose the pixel is. For that short while each keeps its shape and goes on as it came; what both
-together are seen to cover corrects their places and speeds.
+Of two that look alike pictures hardly tell whose a pixel is. For the short while in which they
+overlap each keeps its shape and goes on as it came; what both together are seen to cover corrects
+their places and speeds. What moves in the overlap as one of them does shows which is in front.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from propagate import coords
 from propagate.motion import _objects
-from propagate.types import FloatArray, Frame, FrameResult, Guess
+from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 _KNOWN = 4  # frames that an object must have been followed for its speed to be believed
 _LONGEST = 40  # frames
@@ -25,6 +25,7 @@ _AGREEMENT = 0.5  # IoU of both together with where they are taken to be
 _TRUST = 0.8
 _REACH = 2  # cells by which a place may be corrected in a frame
 _PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
+_CLEAR = 0.1  # share by which the pictures must differ less if it is in front
 
 Step = tuple[int, int]
 
@@ -62,6 +63,15 @@ class Passing:
 
 
 @dataclass(frozen=True, eq=False)
+class Pictures:
+    """Two pictures (h, w), grey and small, of `size_hw` pixels: of a frame and the one before."""
+
+    before: ImageArray
+    now: ImageArray
+    size_hw: coords.Size
+
+
+@dataclass(frozen=True, eq=False)
 class Encounter:
     """Two objects that pass each other.
 
@@ -69,27 +79,61 @@ class Encounter:
         since: the last frame before they touched.
         index: of the frame that `pair` speaks of.
         pair: object id → where it is.
+        unlike: for each of them, the sum of how far pictures differed in the overlap if it is in
+            front and moves on.
     """
 
     since: int
     index: int
     pair: Mapping[int, Passing]
+    unlike: tuple[float, float] = (0.0, 0.0)
 
-    def tell(self, guesses: Mapping[int, Guess], frame: Frame) -> dict[int, Guess]:
-        """Guesses, those of the two told apart: gone on as they came."""
+    def tell(
+        self, guesses: Mapping[int, Guess], frame: Frame, pictures: Pictures
+    ) -> dict[int, Guess]:
+        """Guesses, those of the two told apart: gone on as they came, one in front of the other."""
+        now = {key: one.after(abs(frame.index - self.index)) for key, one in self.pair.items()}
+        front = replace(self, unlike=self._compared(now, pictures)).front
         one, other = self.pair
         told = dict(guesses)
         for key, partner in ((one, other), (other, one)):
-            here = self.pair[key].after(abs(frame.index - self.index))
-            way = _objects.shift(here.offset_xy)
-            guess = _objects.carry(key, here.seen, way, _TRUST, frame.size_hw)
+            way = _objects.shift(now[key].offset_xy)
+            guess = _objects.carry(key, now[key].seen, way, _TRUST, frame.size_hw)
+            if front == partner and guess.prior is not None:
+                hidden = now[partner].cover(frame.size_hw)
+                guess = replace(guess, prior=guess.prior * (1 - hidden))
             told[key] = replace(guess, passing=partner)
         return told
 
+    @property
+    def front(self) -> int | None:
+        """Which of the two is in front; None where that is not clear."""
+        one, other = self.unlike
+        if abs(one - other) <= _CLEAR * (one + other):
+            return None
+        return tuple(self.pair)[int(one > other)]
+
+    def _compared(self, now: Mapping[int, Passing], pictures: Pictures) -> tuple[float, float]:
+        """`unlike` with what another pair of pictures shows."""
+        covers = [one.cover(pictures.size_hw) for one in now.values()]
+        shape_hw = pictures.now.shape
+        both = cv2.resize(np.minimum(*covers), shape_hw[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+        if not both.any():
+            return self.unlike
+        sums = []
+        for key, sum_ in zip(now, self.unlike, strict=True):
+            pixels = now[key].offset_xy - self.pair[key].offset_xy
+            x, y = coords.scale_points(pixels, pictures.size_hw, shape_hw)
+            shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
+            gone_on = cv2.warpAffine(pictures.before.astype(np.float32), shift, shape_hw[::-1])
+            sums.append(sum_ + float(np.abs(pictures.now - gone_on)[both].sum()))
+        return sums[0], sums[1]
+
     def after(
-        self, index: int, size_hw: coords.Size, now: Mapping[int, _objects.Seen]
+        self, index: int, pictures: Pictures, now: Mapping[int, _objects.Seen]
     ) -> Encounter | None:
         """The encounter after a frame; None where they have passed, or are somewhere else."""
+        size_hw = pictures.size_hw
         if abs(index - self.since) > _LONGEST or not all(key in now for key in self.pair):
             return None
         here = {key: one.after(abs(index - self.index)) for key, one in self.pair.items()}
@@ -103,7 +147,9 @@ class Encounter:
                 for (key, one), step in zip(here.items(), steps, strict=True)
             }
         touching = _touch([one.cover(size_hw) for one in here.values()])
-        return Encounter(self.since, index, here) if touching and overlap >= _AGREEMENT else None
+        if not touching or overlap < _AGREEMENT:
+            return None
+        return Encounter(self.since, index, here, self._compared(here, pictures))
 
     def hides_enough(self, size_hw: coords.Size) -> bool:
         """Whether, going on, one will hide a good part of the other."""
@@ -122,6 +168,7 @@ def encounters(
     known: Mapping[int, _objects.Seen],
     now: Mapping[int, _objects.Seen],
     result: FrameResult,
+    pictures: Pictures | None,
 ) -> tuple[Encounter, ...]:
     """Those that go on after a frame, and those that begin with it.
 
@@ -130,8 +177,9 @@ def encounters(
         known: the objects after the frame before.
         now: the objects after this one.
         result: the answer for the frame.
+        pictures: of both frames; None where the sizes differ, or there is one only.
     """
-    after = [one.after(result.index, result.size_hw, now) for one in before]
+    after = [one.after(result.index, pictures, now) for one in before] if pictures else []
     going = [one for one in after if one is not None]
     busy = {key for one in going for key in one.pair}
     return (*going, *_beginning(busy, known, now, result))

@@ -106,8 +106,9 @@ class Flow:
             moves = _Moves.of(current, state.grey, flow, cover_hw)
             guesses = {key: replace(one, still=moves.resting) for key, one in guesses.items()}
             guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
-        for encounter in state.encounters:
-            guesses = encounter.tell(guesses, frame)
+            pictures = _encounters.Pictures(state.grey, current, frame.size_hw)
+            for encounter in state.encounters:
+                guesses = encounter.tell(guesses, frame, pictures)
         return dict(sorted(guesses.items()))
 
     def update(self, state: FlowState, frame: Frame, result: FrameResult) -> FlowState:
@@ -119,8 +120,11 @@ class Flow:
             result,
             lambda mask: _objects.see(mask, frame.index, points, known.get(mask.object_id)),
         )
-        passing = _encounters.encounters(state.encounters, known, objects, result)
-        return FlowState(frame.index, result.size_hw, self._grey(frame), objects, passing)
+        grey, pictures = self._grey(frame), None
+        if state.grey is not None and state.grey.shape == grey.shape:
+            pictures = _encounters.Pictures(state.grey, grey, result.size_hw)
+        passing = _encounters.encounters(state.encounters, known, objects, result, pictures)
+        return FlowState(frame.index, result.size_hw, grey, objects, passing)
 
     def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""

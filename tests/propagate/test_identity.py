@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -72,6 +73,35 @@ def test_each_is_expected_where_it_is_though_the_answers_cannot_tell_them_apart(
         state = motion.update(state, now, result(index, truth))
     assert passing > 3
     assert worst > 0.6, "of its side off at most"
+
+
+def test_the_one_that_the_overlap_moves_with_is_in_front():
+    motion = flow.build(flow.Config())
+    state = motion.start()
+    shares = []
+    for index in range(PARTED):
+        truth, whole = masks(index), np.zeros(SIZE, bool)
+        guesses = motion.guess(state, frame(index))
+        x, y = place(1, index)
+        whole[y : y + SIDE, x : x + SIDE] = True
+        hidden = whole & truth[2]
+        if guesses and guesses[1].passing == 2 and hidden.sum() > SIDE**2 / 4:
+            hidden = cv2.resize(hidden.astype(np.float32), guesses[1].prior.shape[::-1]) > 0.9
+            shares.append([guesses[i].prior[hidden].mean() for i in (1, 2)])
+        state = motion.update(state, frame(index), result(index, truth))
+    behind, before = np.mean(shares, axis=0)
+    assert len(shares) > 2 and behind < 0.2 and before > 0.7
+
+
+def test_one_that_is_all_but_hidden_keeps_what_is_seen_of_it():
+    logits = np.full((2, 10, 30), -4, np.float32)
+    logits[:, 2:8, 2:24] = 3  # both claim the one piece that they make
+    places = np.zeros((2, 10, 30), np.float32)
+    places[0, 2:8, 2:21] = 1
+    places[1, 2:8, 21:24] = 1  # the rest of it is behind the first one
+    one, other = divided_pieces((logits[0], logits[1]), (places[0], places[1]))
+    assert (one[2:8, 2:21] > other[2:8, 2:21]).all()
+    assert (one[2:8, 21:24] < other[2:8, 21:24]).all()
 
 
 def test_objects_that_always_touch_do_not_pass_each_other():
