@@ -21,7 +21,7 @@ from propagate.types import READINGS, FloatArray
 _LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]
 
 
-def settled(beliefs: Beliefs, followed: Iterable[int], size_hw: Size) -> Beliefs:
+def settled(beliefs: Beliefs, followed: Iterable[int]) -> Beliefs:
     """Beliefs in which an object is recognised where it is due, and not where another one is.
 
     Where one is more surely expected than the others, what is read of it is the most that is read
@@ -30,9 +30,8 @@ def settled(beliefs: Beliefs, followed: Iterable[int], size_hw: Size) -> Beliefs
     Args:
         beliefs: of the frame.
         followed: objects seen in the frame before: only their places are known.
-        size_hw: of the picture.
     """
-    places = {key: beliefs.place(key, size_hw) for key in followed if key in beliefs.recalls}
+    places = {key: beliefs.place(key) for key in followed if key in beliefs.recalls}
     known = {key: place for key, place in places.items() if place is not None}
     if len(known) < 2:
         return beliefs
@@ -52,20 +51,17 @@ def settled(beliefs: Beliefs, followed: Iterable[int], size_hw: Size) -> Beliefs
     return replace(beliefs, recalls=changed)
 
 
-def divided(
-    choices: Sequence[Choice], beliefs: Beliefs, selection: Selection, size_hw: Size
-) -> list[Choice]:
+def divided(choices: Sequence[Choice], beliefs: Beliefs, selection: Selection) -> list[Choice]:
     """The choices; those for two objects that pass each other are divided between them.
 
     Args:
         choices: one an object that is seen.
         beliefs: of the frame.
         selection: divides.
-        size_hw: of the picture.
     """
     found = {choice.object_id: choice for choice in choices}
     for one, other in beliefs.passing():
-        first, second = beliefs.place(one, size_hw), beliefs.place(other, size_hw)
+        first, second = beliefs.place(one), beliefs.place(other)
         if one in found and other in found and first is not None and second is not None:
             pair = found[one], found[other]
             found[one], found[other] = selection.divide(pair, (first, second))

@@ -141,8 +141,7 @@ def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
     depth = _depth(mask)
     inner = np.flatnonzero(depth > 0.3 * depth.max())
     pixels = inner if len(inner) >= count else np.flatnonzero(mask)
-    candidates = max(4096, 4 * count)
-    if len(pixels) > candidates:
+    if len(pixels) > (candidates := max(4096, 4 * count)):
         pixels = np.random.default_rng(seed).choice(pixels, candidates, replace=False)
     points = np.stack([pixels % mask.shape[1], pixels // mask.shape[1]], axis=1) + 0.5
     chosen = [first.astype(float)]
@@ -155,18 +154,19 @@ def sample_points(mask: BoolArray, count: int, seed: int) -> FloatArray:
 
 def cell_cover(mask: BoolArray, box: FloatArray, cells_hw: tuple[int, int]) -> FloatArray:
     """How far a mask (H, W), whose box is `box`, covers each of (h, w) cells: exact, 0..1."""
-    height, width = mask.shape
-    rows, columns = cells_hw
+    import cv2
+
+    (height, width), (rows, columns) = mask.shape, cells_hw
     x0, y0, x1, y1 = box.astype(int).tolist()
-    sums = np.zeros((y1 - y0 + 1, x1 - x0 + 1), np.float32)  # exact below 2**24 pixels
-    sums[1:, 1:] = mask[y0:y1, x0:x1].cumsum(0, dtype=np.int32).cumsum(1)
-    top, bottom = y0 * rows // height, -(-y1 * rows // height)
-    left, right = x0 * columns // width, -(-x1 * columns // width)
+    part = np.ascontiguousarray(mask[y0:y1, x0:x1])
+    sums = cv2.integral(part.view(np.uint8)).astype(np.float32)  # exact below 2**24 pixels
+    top, left = y0 * rows // height, x0 * columns // width
+    bottom, right = -(-y1 * rows // height), -(-x1 * columns // width)
     by_rows = _between(sums, np.arange(top, bottom + 1) * height / rows - y0)
     corners = _between(by_rows.T, np.arange(left, right + 1) * width / columns - x0).T
     pixels = np.diff(np.diff(corners, axis=0), axis=1)
     cover = np.zeros(cells_hw, np.float32)
-    cover[top:bottom, left:right] = np.clip(pixels * (rows * columns / mask.size), 0, 1)
+    cover[top:bottom, left:right] = (pixels * (rows * columns / mask.size)).clip(0, 1)
     return cover
 
 

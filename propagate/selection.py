@@ -62,12 +62,16 @@ class Config:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen candidate of one object: logits (h, w), expected IoU, what the logits cover."""
+    """The chosen candidate of one object: logits (h, w), expected IoU, what the logits cover.
+
+    `mistaken` where there was an answer, but all of it is something else.
+    """
 
     object_id: int
     logits: FloatArray
     score: float
     canvas: Canvas | None = None
+    mistaken: bool = False
 
 
 class Selection:
@@ -96,17 +100,11 @@ class Selection:
         place = _on_logits(expected, candidates.logits[0], candidates.canvas)
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
-        logits = candidates.logits[best]
-        elsewhere = None if foreign is None else _on_logits(foreign, logits, candidates.canvas)
-        logits = without_doubtful(logits, place, elsewhere, self._doubts)
-        return _choice(candidates, best, logits)
-
-    def mistaken(
-        self, candidates: Candidates, expected: FloatArray | None, foreign: FloatArray
-    ) -> bool:
-        """Whether the best candidate is nothing but something else; see `choose`."""
-        found = self.choose(candidates, expected, foreign).logits.max() > 0
-        return not found and bool((candidates.logits > 0).any((1, 2)).all())
+        found = candidates.logits[best]
+        elsewhere = None if foreign is None else _on_logits(foreign, found, candidates.canvas)
+        logits = without_doubtful(found, place, elsewhere, self._doubts)
+        mistaken = bool(logits.max() <= 0 < found.max())
+        return replace(_choice(candidates, best, logits), mistaken=mistaken)
 
     def choose_new(self, candidates: Candidates, prompt: Prompt) -> Choice:
         """The best candidate for an object that starts here: one thing, where the prompt is.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from propagate import plugins
-from propagate.coords import Size, Window
+from propagate.coords import Window
 from propagate.framing import (
     Beliefs,
     Framing,
@@ -30,7 +30,6 @@ from propagate.segmenters import Segmenter
 from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
 from propagate.types import (
-    Candidates,
     Embedding,
     Frame,
     FrameResult,
@@ -159,7 +158,7 @@ class Tracker:
         part = window.part(frame.size_hw)
         recalls = self.memory.recall(state.memory, embedding, part)  # what looks like it?
         followed = [i for i, status in state.objects.items() if not status.missing]
-        beliefs = settled(Beliefs(guesses, recalls, window), followed, frame.size_hw)
+        beliefs = settled(Beliefs(guesses, recalls, window, frame.size_hw), followed)
         scores = {i: status.score for i, status in state.objects.items()}
         questions = [
             prompt_in(window, question, frame.size_hw)
@@ -167,8 +166,8 @@ class Tracker:
                 frame.index, asked, beliefs.guesses, beliefs.recalls, scores
             )
         ]
-        candidates = self._decoded(embedding, questions, asked, beliefs, frame.size_hw)
-        result = self._answer(state, frame, asked, candidates, beliefs)
+        choices = self._choices(state, embedding, questions, asked, beliefs)
+        result = self._answer(state, frame, asked, choices, beliefs)
         return _Look(window, embedding, result)
 
     def _remember(
@@ -187,52 +186,53 @@ class Tracker:
         part = last.window.part(frame.size_hw)
         return self.memory.update(memory, last.embedding, last.result, asked, part)
 
-    def _decoded(
+    def _choices(
         self,
+        state: TrackerState,
         embedding: Embedding,
         questions: Sequence[Prompt],
         asked: Mapping[int, Prompt],
         beliefs: Beliefs,
-        size_hw: Size,
-    ) -> list[Candidates]:
-        """All answers in one batch; where one is nothing but something else, another is sought."""
-        answers = self.segmenter.decode(embedding, questions)
+    ) -> list[Choice]:
+        """The best answers; where one is nothing but something else, it is sought again."""
+        choices: dict[int, Choice] = {}
         again = []
+        answers = self.segmenter.decode(embedding, questions)  # all objects in one batch
         for question, answer in zip(questions, answers, strict=True):
             object_id = question.object_id
-            foreign = None if object_id in asked else beliefs.foreign(object_id, size_hw)
-            expected = beliefs.expected(object_id, size_hw)
-            if foreign is not None and self.selection.mistaken(answer, expected, foreign):
-                again.append(self.prompting.elsewhere(question, foreign))
-        found = self.segmenter.decode(embedding, again) if again else []
-        others = {answer.object_id: answer for answer in found}
-        return [others.get(answer.object_id, answer) for answer in answers]
+            if object_id in asked and object_id in state.objects:
+                choices[object_id] = self.selection.choose(answer, None)
+            elif object_id in asked:
+                choices[object_id] = self.selection.choose_new(answer, question)
+            else:
+                expected, foreign = beliefs.expected(object_id), beliefs.foreign(object_id)
+                choices[object_id] = choice = self.selection.choose(answer, expected, foreign)
+                if foreign is not None and choice.mistaken:
+                    again.append(self.prompting.elsewhere(question, foreign))
+        for answer in self.segmenter.decode(embedding, again) if again else ():
+            key = answer.object_id
+            believed = beliefs.expected(key), beliefs.foreign(key)
+            choices[key] = self.selection.choose(answer, *believed)
+        return list(choices.values())
 
     def _answer(
         self,
         state: TrackerState,
         frame: Frame,
         asked: Mapping[int, Prompt],
-        candidates: Sequence[Candidates],
+        choices: Sequence[Choice],
         beliefs: Beliefs,
     ) -> FrameResult:
-        """Choose among the candidates; say who is missing."""
+        """What is seen, and who is missing."""
         seen: list[Choice] = []
         missing: dict[int, Missing] = {}
-        for answers in candidates:
-            object_id = answers.object_id
-            if object_id in asked and object_id in state.objects:
-                seen.append(self.selection.choose(answers, None))
-                continue
+        for choice in choices:
+            object_id = choice.object_id
             if object_id in asked:
-                prompt = prompt_in(beliefs.window, asked[object_id], frame.size_hw)
-                seen.append(self.selection.choose_new(answers, prompt))
+                seen.append(choice)
                 continue
-            expected = beliefs.expected(object_id, frame.size_hw)
-            foreign = beliefs.foreign(object_id, frame.size_hw)
-            choice = self.selection.choose(answers, expected, foreign)
             frames_missing = state.objects[object_id].missing
-            place = None if frames_missing else beliefs.place(object_id, frame.size_hw)
+            place = None if frames_missing else beliefs.place(object_id)
             if self.selection.is_seen(choice, place):
                 seen.append(choice)
             else:
@@ -240,7 +240,7 @@ class Tracker:
                 missing[object_id] = self.selection.why_missing(
                     choice, frames_missing, guess, recall, frame.size_hw
                 )
-        seen = divided(seen, beliefs, self.selection, frame.size_hw)
+        seen = divided(seen, beliefs, self.selection)
         given = {i: prompt.mask for i, prompt in asked.items() if prompt.mask is not None}
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
         found = self.selection.masks(seen, shown, beliefs.window.size_hw)

@@ -121,11 +121,13 @@ def test_what_stays_is_foreign_where_no_answered_frame_speaks_for_the_object():
     told[2, 3] = 1
     guess = Guess(1, None, np.zeros((0, 2), np.float32), 0.9, still=still)
     for foreign in (None, told):
-        beliefs = Beliefs({1: guess}, {1: Recall(1, maps, 0.8, foreign)}, Window.whole((48, 64)))
-        found = beliefs.foreign(1, (48, 64))
+        beliefs = Beliefs(
+            {1: guess}, {1: Recall(1, maps, 0.8, foreign)}, Window.whole((48, 64)), (48, 64)
+        )
+        found = beliefs.foreign(1)
         assert not found[:3].any() and (found[6:, :8] == 1).all()
         assert found[11, 15] == (foreign is not None)
     assert (
-        Beliefs({}, {1: Recall(1, maps, 0.8, told)}, Window.whole((48, 64))).foreign(1, (48, 64))
+        Beliefs({}, {1: Recall(1, maps, 0.8, told)}, Window.whole((48, 64)), (48, 64)).foreign(1)
         is told
     )

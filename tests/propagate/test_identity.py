@@ -152,8 +152,8 @@ def test_choices_are_divided_for_those_that_pass_only():
         2: Guess(2, None, points, 0.8, 1 - prior, passing=1),
         3: Guess(3, None, points, 0.8, prior),
     }
-    beliefs = Beliefs(guesses, {}, Window.whole((12, 20)))
-    one, other, third = divided(choices, beliefs, Selection(SelectionConfig()), (12, 20))
+    beliefs = Beliefs(guesses, {}, Window.whole((12, 20)), (12, 20))
+    one, other, third = divided(choices, beliefs, Selection(SelectionConfig()))
     assert (one.logits[:, :9] > other.logits[:, :9]).all()
     assert (one.logits[:, 11:] < other.logits[:, 11:]).all()
     assert third.logits is logits
@@ -179,7 +179,7 @@ def test_what_resembles_one_of_two_is_the_one_that_is_due_there(followed):
     left[:, :2], right[:, 4:] = 0.9, 0.7
     recalls = {1: recalled(1, right, foreign=left > 0), 2: recalled(2, left)}
     guesses = {1: due(1, 0), 2: due(2, 16)}
-    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24))), followed, (12, 24))
+    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24)), (12, 24)), followed)
     if len(followed) < 2:
         assert beliefs.recalls == recalls
         return
@@ -189,14 +189,14 @@ def test_what_resembles_one_of_two_is_the_one_that_is_due_there(followed):
         np.testing.assert_array_equal(
             beliefs.recalls[object_id].maps[3], recalls[object_id].maps[3]
         )
-    assert not beliefs.foreign(1, (12, 24)).any()
+    assert not beliefs.foreign(1).any()
 
 
 def test_where_both_are_due_or_neither_memory_decides():
     looks = np.random.default_rng(0).random((2, 3, 6)).astype(np.float32)
     recalls = {1: recalled(1, looks[0]), 2: recalled(2, looks[1])}
     guesses = {1: due(1, 8), 2: due(2, 8)}
-    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24))), (1, 2), (12, 24))
+    beliefs = settled(Beliefs(guesses, recalls, Window.whole((12, 24)), (12, 24)), (1, 2))
     for object_id in (1, 2):
         np.testing.assert_allclose(
             beliefs.recalls[object_id].maps, recalls[object_id].maps, atol=1e-6
@@ -204,5 +204,7 @@ def test_where_both_are_due_or_neither_memory_decides():
 
 
 def test_one_object_alone_is_left_as_it_is():
-    beliefs = Beliefs({1: due(1, 0)}, {1: recalled(1, np.ones((3, 6)))}, Window.whole((12, 24)))
-    assert settled(beliefs, (1,), (12, 24)) is beliefs
+    beliefs = Beliefs(
+        {1: due(1, 0)}, {1: recalled(1, np.ones((3, 6)))}, Window.whole((12, 24)), (12, 24)
+    )
+    assert settled(beliefs, (1,)) is beliefs

@@ -160,11 +160,10 @@ def test_a_piece_that_is_mostly_something_else_is_left_out_even_the_last_one() -
     foreign[4:7, 4:12] = 1  # less than half of the first one
     choice = selection().choose(candidates, expected, foreign)
     assert (choice.logits[4:12, 4:12] > 0).all() and not (choice.logits[:, 20:] > 0).any()
-    assert not selection().mistaken(candidates, expected, foreign)
+    assert not choice.mistaken
     foreign[4:9, 4:12] = 1
-    assert selection().mistaken(candidates, expected, foreign)
     nothing = selection().choose(candidates, expected, foreign)
-    assert not selection().is_seen(nothing, None)
+    assert nothing.mistaken and not selection().is_seen(nothing, None)
     everything = Selection(Config(foreign=1)).choose(candidates, expected, foreign).logits > 0
     assert everything[:, 20:].any()
 
