@@ -42,7 +42,7 @@ class Config:
         closest: smallest window, as a share of the picture's sides; 1 always shows all of it.
     """
 
-    margin: float = 0.2
+    margin: float = 0.27
     closest: float = 0.25
 
 
