@@ -16,7 +16,7 @@ import numpy as np
 from propagate.coords import Size
 from propagate.framing import Beliefs
 from propagate.selection import Choice, Selection, most_of_others
-from propagate.types import READINGS, FloatArray
+from propagate.types import READINGS, Evidence, FloatArray, Prompt
 
 _LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]
 
@@ -49,6 +49,21 @@ def settled(beliefs: Beliefs, followed: Iterable[int]) -> Beliefs:
         foreign = None if recall.foreign is None else recall.foreign * (1 - here)
         changed[key] = replace(recall, maps=maps, foreign=foreign)
     return replace(beliefs, recalls=changed)
+
+
+def elsewhere(question: Prompt, foreign: FloatArray) -> Prompt:
+    """A question again whose answer was something else: not there, and not near where it was.
+
+    Args:
+        question: about an object that is known.
+        foreign: (h, w) 1 where there surely is something else.
+    """
+    evidence = question.evidence
+    if evidence is None or evidence.recall is None:
+        return question
+    recall = evidence.recall.copy()
+    recall[_LOOKS] *= 1 - _on_grid(foreign, recall.shape[-2:])
+    return replace(question, evidence=Evidence(recall=recall))
 
 
 def divided(choices: Sequence[Choice], beliefs: Beliefs, selection: Selection) -> list[Choice]:

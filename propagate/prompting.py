@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from propagate import coords
 from propagate.errors import PromptError
-from propagate.types import BoolArray, Evidence, FloatArray, Frame, Guess, Prompt, Recall
+from propagate.types import BoolArray, Evidence, Frame, Guess, Prompt, Recall
 
 
 @dataclass(frozen=True)
@@ -52,32 +51,22 @@ class Prompting:
             scores: of every known object the expected IoU of its last mask; a poor mask is a poor
                 prior.
         """
-        questions = []
-        for object_id in sorted({*scores, *asked}):
-            prompt = asked.get(object_id)
-            if object_id in scores:
-                evidence = self.evidence(object_id, guesses, recalls, scores[object_id])
-                said = prompt or Prompt(frame_index, object_id, evidence=evidence)
-                prompt = replace(said, evidence=evidence)
-            if prompt is not None and prompt.mask is None:
-                questions.append(prompt)
-        return questions
-
-    def elsewhere(self, question: Prompt, foreign: FloatArray) -> Prompt:
-        """The question again where its answer was something else: not there, and not near there.
-
-        Args:
-            question: of an object that is known.
-            foreign: (h, w) 1 where there surely is something else.
-        """
-        evidence = question.evidence
-        if evidence is None or evidence.recall is None:
-            return question
-        cells = evidence.recall.shape[:0:-1]
-        less = 1 - cv2.resize(foreign, cells, interpolation=cv2.INTER_AREA)
-        *places, familiar = evidence.recall  # how familiar a cell is says nothing of where
-        recall = np.stack([*(place * less for place in places), familiar]).astype(np.float32)
-        return replace(question, evidence=Evidence(recall=recall))
+        asking = {key: prompt for key, prompt in asked.items() if prompt.mask is None}
+        known = {
+            key: self.evidence(key, guesses, recalls, score)
+            for key, score in scores.items()
+            if key in asking or key not in asked
+        }
+        own = {
+            key: Prompt(frame_index, key, evidence=evidence)
+            for key, evidence in known.items()
+            if key not in asking
+        }
+        theirs = {
+            key: replace(prompt, evidence=known.get(key, prompt.evidence))
+            for key, prompt in asking.items()
+        }
+        return [prompt for _, prompt in sorted((own | theirs).items())]
 
     def evidence(
         self,

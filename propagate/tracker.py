@@ -21,7 +21,7 @@ from propagate.framing import (
     with_answers,
 )
 from propagate.framing import Config as FramingConfig
-from propagate.identity import divided, settled
+from propagate.identity import divided, elsewhere, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
@@ -208,7 +208,7 @@ class Tracker:
                 expected, foreign = beliefs.expected(object_id), beliefs.foreign(object_id)
                 choices[object_id] = choice = self.selection.choose(answer, expected, foreign)
                 if foreign is not None and choice.mistaken:
-                    again.append(self.prompting.elsewhere(question, foreign))
+                    again.append(elsewhere(question, foreign))
         for answer in self.segmenter.decode(embedding, again) if again else ():
             key = answer.object_id
             believed = beliefs.expected(key), beliefs.foreign(key)

@@ -95,15 +95,17 @@ class Encounter:
         now = {key: one.after(abs(frame.index - self.index)) for key, one in self.pair.items()}
         front = replace(self, unlike=self._compared(now, pictures)).front
         one, other = self.pair
-        told = dict(guesses)
+        told = {}
         for key, partner in ((one, other), (other, one)):
             way = _objects.shift(now[key].offset_xy)
             guess = _objects.carry(key, now[key].seen, way, _TRUST, frame.size_hw)
-            if front == partner and guess.prior is not None:
-                hidden = now[partner].cover(frame.size_hw)
-                guess = replace(guess, prior=guess.prior * (1 - hidden))
             told[key] = replace(guess, passing=partner)
-        return told
+        if front is not None:
+            back = other if front == one else one
+            hiding, hidden = told[front].prior, told[back].prior
+            if hiding is not None and hidden is not None:
+                told[back] = replace(told[back], prior=hidden * (1 - hiding))
+        return {**guesses, **told}
 
     @property
     def front(self) -> int | None:
@@ -120,12 +122,12 @@ class Encounter:
         both = cv2.resize(np.minimum(*covers), shape_hw[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
         if not both.any():
             return self.unlike
-        sums = []
+        before, sums = pictures.before.astype(np.float32), []
         for key, sum_ in zip(now, self.unlike, strict=True):
             pixels = now[key].offset_xy - self.pair[key].offset_xy
             x, y = coords.scale_points(pixels, pictures.size_hw, shape_hw)
             shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
-            gone_on = cv2.warpAffine(pictures.before.astype(np.float32), shift, shape_hw[::-1])
+            gone_on = cv2.warpAffine(before, shift, shape_hw[::-1])
             sums.append(sum_ + float(np.abs(pictures.now - gone_on)[both].sum()))
         return sums[0], sums[1]
 

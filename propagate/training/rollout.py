@@ -110,17 +110,14 @@ def _ask(
     click = _mean_where(overlap, ambiguous & (asked.present > 0))
     box = _mean_where(overlap, torch.isfinite(asked.boxes).all(1) & (asked.present > 0))
 
-    rows = torch.randperm(len(asked.pictures), generator=generator, device=asked.pictures.device)
-    share = 1.0
-    for _ in range(CORRECTIONS):
-        share, rows = share / 2, rows[: len(rows) // 2]
-        shown = Answer(answer.logits[rows], answer.scores[rows], [])
-        asked = _Questions(*(value[rows] for value in asked))
-        asked, answer = _correct(network, features, asked, shown, generator)
-        never = torch.zeros_like(ambiguous[: len(rows)])
+    order = torch.randperm(len(asked.pictures), generator=generator, device=asked.pictures.device)
+    asked, answer = _part(asked, answer, order)
+    for number in range(1, CORRECTIONS + 1):
+        asked, answer = _part(asked, answer, slice(len(asked.pictures) // 2))
+        asked, answer = _correct(network, features, asked, answer, generator)
+        never = torch.zeros_like(asked.present, dtype=torch.bool)
         more, overlap = answer_loss(answer, asked.truth, never, asked.present)
-        loss = loss + share * more
-        rows = torch.arange(len(rows), device=rows.device)  # shuffled once is enough
+        loss = loss + more / 2**number
     return loss, click, box, _mean_where(overlap, asked.present > 0)
 
 
@@ -140,6 +137,12 @@ def _questions(
     )
     present = (truth.amax((1, 2)) > 0.5).float()
     return _Questions(index, truth, present, points, labels, boxes), (priors, trusts, certain)
+
+
+def _part(asked: _Questions, answer: Answer, which: Tensor | slice) -> tuple[_Questions, Answer]:
+    """Some of the questions, and what of their answers a correction looks at."""
+    part = _Questions(*(value[which] for value in asked))
+    return part, Answer(answer.logits[which], answer.scores[which], [])
 
 
 def _correct(

@@ -8,12 +8,22 @@ import pytest
 
 from propagate.coords import Window
 from propagate.framing import Beliefs
-from propagate.identity import divided, settled
+from propagate.identity import divided, elsewhere, settled
 from propagate.motion import flow
 from propagate.pieces import divided as divided_pieces
 from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
-from propagate.types import Canvas, Frame, FrameResult, Guess, Mask, Missing, Recall
+from propagate.types import (
+    Canvas,
+    Evidence,
+    Frame,
+    FrameResult,
+    Guess,
+    Mask,
+    Missing,
+    Prompt,
+    Recall,
+)
 
 SIZE = (120, 200)
 SIDE = 30
@@ -208,3 +218,15 @@ def test_one_object_alone_is_left_as_it_is():
         {1: due(1, 0)}, {1: recalled(1, np.ones((3, 6)))}, Window.whole((12, 24)), (12, 24)
     )
     assert settled(beliefs, (1,)) is beliefs
+
+
+def test_a_mistaken_answer_is_not_looked_for_where_it_was() -> None:
+    maps = np.full((4, 6, 8), 0.1, np.float32)
+    evidence = Evidence(prior=maps[0], trust=0.9, recall=maps)
+    foreign = np.zeros((12, 16), np.float32)
+    foreign[:, :8] = 1
+    again = elsewhere(Prompt(7, 1, evidence=evidence), foreign)
+    assert again.evidence is not None and again.evidence.prior is None
+    anchors, familiar = again.evidence.recall[0], again.evidence.recall[3]
+    assert (anchors[:, :4] == 0).all() and np.allclose(anchors[:, 4:], 0.1)
+    assert np.allclose(familiar, 0.1), "how familiar a cell is says nothing of where"

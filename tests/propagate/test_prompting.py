@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from propagate.prompting import Config, Prompting
-from propagate.types import Evidence, Guess, Prompt, Recall
+from propagate.types import Guess, Prompt, Recall
 
 BOX = np.array([10, 20, 30, 40], np.float32)
 PRIOR = np.random.default_rng(0).random((6, 8)).astype(np.float32)
@@ -109,14 +109,3 @@ def test_the_user_is_asked_first_and_a_given_mask_is_not_asked_about() -> None:
     assert (first.object_id, new.object_id) == (1, 3)
     assert first.points_xy.tolist() == [[3, 4]]
     assert first.evidence is not None and new.evidence is None
-
-
-def test_a_mistaken_answer_is_not_looked_for_where_it_was() -> None:
-    evidence = Evidence(prior=PRIOR, trust=0.9, recall=recall(1).maps)
-    foreign = np.zeros((12, 16), np.float32)
-    foreign[:, :8] = 1
-    again = Prompting(Config()).elsewhere(Prompt(7, 1, evidence=evidence), foreign)
-    assert again.evidence is not None and again.evidence.prior is None
-    anchors, familiar = again.evidence.recall[0], again.evidence.recall[3]
-    assert (anchors[:, :4] == 0).all() and np.allclose(anchors[:, 4:], 0.1)
-    assert np.allclose(familiar, 0.1), "how familiar a cell is says nothing of where"
