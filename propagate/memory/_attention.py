@@ -48,7 +48,11 @@ def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:
 
 
 def locality(
-    grid_hw: tuple[int, int], sigma: float = LOCAL_SIGMA, here: Part = WHOLE, there: Part = WHOLE
+    grid_hw: tuple[int, int],
+    sigma: float = LOCAL_SIGMA,
+    here: Part = WHOLE,
+    there: Part = WHOLE,
+    device: torch.device | None = None,
 ) -> Tensor:
     """(h*w, h*w) factors 0..1 that let a cell attend only to cells around its own place.
 
@@ -57,20 +61,25 @@ def locality(
         sigma: cells of the frame that attends.
         here: the part of the picture that the attending frame's cells cover.
         there: the same of the frame that is attended to.
+        device: where they are wanted.
     """
     height, width = grid_hw
-    across = _closeness(width, sigma, (here[0], here[2]), (there[0], there[2]))
-    down = _closeness(height, sigma, (here[1], here[3]), (there[1], there[3]))
+    across = _closeness(
+        torch.arange(width, device=device), sigma, (here[0], here[2]), (there[0], there[2])
+    )
+    down = _closeness(
+        torch.arange(height, device=device), sigma, (here[1], here[3]), (there[1], there[3])
+    )
     return torch.kron(down, across)
 
 
 def _closeness(
-    cells: int, sigma: float, here: tuple[float, float], there: tuple[float, float]
+    cells: Tensor, sigma: float, here: tuple[float, float], there: tuple[float, float]
 ) -> Tensor:
-    """(cells, cells) factors along one axis; spans are shares of the picture's side."""
-    own = torch.arange(cells) + 0.5
+    """(n, n) factors between n cells along one axis; spans are shares of the picture's side."""
+    own = cells + 0.5
     scale = (there[1] - there[0]) / (here[1] - here[0])
-    others = own * scale + (there[0] - here[0]) / (here[1] - here[0]) * cells
+    others = own * scale + (there[0] - here[0]) / (here[1] - here[0]) * len(cells)
     return torch.exp(-(own[:, None] - others).square() / (2 * sigma**2))
 
 

@@ -16,7 +16,7 @@ from propagate.training import cutouts
 from propagate.training.photos import LabelArray
 from propagate.types import FloatArray, ImageArray
 
-PASTED = 1 << 20
+PASTED = 1 << 15
 """Ids of pasted objects start here."""
 
 
@@ -60,15 +60,15 @@ def make_clip(  # noqa: PLR0913 - one a thing to see
     around = np.asarray(cv2.resize(backdrop, (width, height)), np.uint8)
     pictures: list[ImageArray] = []
     maps: list[LabelArray] = []
-    # Labels fit float32 exactly (ids are small); remap has no int32.
-    exact = labels.astype(np.float32)
+    exact = labels.astype(np.uint16)  # remap has no int32
     for matrix, bend in zip(camera, bends, strict=True):
         x, y = _sampling_grid(matrix, bend, settings.size_hw)
-        picture = cv2.remap(photo, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        beyond = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
-        if beyond.any():
-            seen = cv2.remap(around, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-            picture[beyond] = seen[beyond]
+        place = cv2.convertMaps(x, y, cv2.CV_16SC2)  # once, for whatever is looked up there
+        picture = cv2.remap(photo, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        if min(x.min(), y.min()) < 0 or x.max() > width - 1 or y.max() > height - 1:
+            beyond = (x < 0) | (x > width - 1) | (y < 0) | (y > height - 1)
+            seen = cv2.remap(around, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+            cv2.copyTo(seen, beyond.view(np.uint8), picture)
         map_ = cv2.remap(exact, x, y, cv2.INTER_NEAREST, borderValue=0)
         pictures.append(np.asarray(picture, np.uint8))
         maps.append(map_.astype(np.int32))
@@ -92,7 +92,7 @@ def _camera_path(
     low, high = settings.zoom
     span = max(height, width) * np.exp(rng.uniform(np.log(low), np.log(high)))
     scale = span / max(out_h, out_w)
-    ids = np.unique(labels[labels > 0])
+    ids = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
     centre = np.array([width / 2, height / 2])
     if len(ids) and rng.random() < 0.85:
         ys, xs = np.nonzero(labels == rng.choice(ids))
@@ -131,8 +131,8 @@ def _sampling_grid(
 ) -> tuple[FloatArray, FloatArray]:
     """Where each picture pixel looks in the photo: x and y, (H, W) float32."""
     height, width = size_hw
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x, y = x + bend[..., 0], y + bend[..., 1]
+    x = np.arange(width, dtype=np.float32) + bend[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + bend[..., 1]
     return (
         matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2],
         matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2],

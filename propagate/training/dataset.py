@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -154,10 +155,12 @@ class Samples(Dataset[dict[str, Tensor]]):
         shape = stage.shapes[int(rng.choice(len(stage.shapes), p=[0.4, 0.4, 0.2]))]
         settings = ClipSettings(frames=stage.frames, size_hw=shape, zoom=stage.zoom)
         samples = [self._sample(rng, settings, stage) for _ in range(stage.batch)]
-        return {
+        batch = {
             key: torch.from_numpy(np.stack([sample[key] for sample in samples]))
             for key in samples[0]
         }
+        batch["images"] = batch["images"].movedim(-1, 2)  # a view: the channels stay last
+        return batch
 
     def _sample(
         self, rng: np.random.Generator, settings: ClipSettings, stage: Stage
@@ -168,7 +171,7 @@ class Samples(Dataset[dict[str, Tensor]]):
             groups = _objects(rng, labels[0], stage.wholes.get(kind, 0.0), stage.objects)
             if groups:
                 break
-        masks = [[np.isin(frame, ids) for frame in labels] for ids in groups]
+        masks = [[_inside(frame, ids) for frame in labels] for ids in groups]
         covers = np.stack([[_cover(mask) for mask in each] for each in masks])
         frames = np.sort(rng.permutation(settings.frames)[: stage.asked_frames])
         asked = [
@@ -177,7 +180,7 @@ class Samples(Dataset[dict[str, Tensor]]):
             for frame in frames
         ]
         return {
-            "images": images.transpose(0, 3, 1, 2),  # (T, 3, H, W) uint8
+            "images": images,  # (T, H, W, 3) uint8
             "covers": (covers * 255).astype(np.uint8),  # (O, T, h, w)
             "asked_frames": frames,
             "points": np.stack([question.points_xy for question in asked]),
@@ -219,7 +222,7 @@ class Samples(Dataset[dict[str, Tensor]]):
         number = self._draw(rng, stage)
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, len(entry.labels) - 1)
-        ids = np.unique(labels[labels > 0])
+        ids = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
         if not len(ids):
             return None
         together = entry.kind == "parts" and rng.random() < 0.7
@@ -235,8 +238,9 @@ def _objects(
     A share `wholes` of them has several segments of the photo. What was pasted, and so moves in
     front of a background, is half of them where there is any.
     """
-    ids, areas = np.unique(labels, return_counts=True)
-    seen = ids[(ids > 0) & (areas > 0.002 * labels.size) & (areas < 0.85 * labels.size)]
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    seen = np.flatnonzero((areas > 0.002 * labels.size) & (areas < 0.85 * labels.size))
     if not len(seen):
         return []
     moving = seen[seen >= clips.PASTED]
@@ -249,8 +253,16 @@ def _objects(
     return groups
 
 
+def _inside(labels: LabelArray, ids: list[int]) -> BoolArray:
+    """(H, W) where a map has one of a few ids."""
+    mask: BoolArray = labels == ids[0]
+    for other in ids[1:]:
+        mask |= labels == other
+    return mask
+
+
 def _with_neighbours(
-    rng: np.random.Generator, labels: LabelArray, first: int, seen: LabelArray
+    rng: np.random.Generator, labels: LabelArray, first: int, seen: npt.NDArray[np.int64]
 ) -> list[int]:
     """A segment and one to three that touch it: a whole made of parts."""
     grown = cv2.dilate((labels == first).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

@@ -20,8 +20,8 @@ from propagate.errors import CheckpointError
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
-from propagate.training import precision, rollout
 from propagate.training.dataset import Samples, SampleSettings
+from propagate.training.gradients import Gradients
 from propagate.training.recipe import Recipe
 
 LOG_FIELDS = ("step", "seconds", "rate", "loss", "click", "box", "corrected", "followed")
@@ -43,6 +43,7 @@ class _Run:
     network: LiteNetwork
     average: LiteNetwork
     optimizer: torch.optim.Optimizer
+    gradients: Gradients
     step: int = 0
 
 
@@ -67,8 +68,7 @@ def train(
     losses: list[dict[str, Tensor]] = []
     since = time.perf_counter()
     for batch in loader:
-        on_device = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
-        losses.append(_step(run, on_device, recipe))
+        losses.append(_step(run, batch, recipe))
         if run.step % recipe.log_every == 0:
             row = {key: float(torch.stack([x[key] for x in losses]).nanmean()) for key in losses[0]}
             row |= {"step": run.step, "seconds": time.perf_counter() - since}
@@ -106,7 +106,7 @@ def _loader(data: Path, recipe: Recipe, done: int, device: str) -> DataLoader[di
 
 def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Run:
     torch.manual_seed(recipe.seed)
-    network = channels_last(LiteNetwork().to(device))
+    network = channels_last(LiteNetwork().to(device)).train()
     average = channels_last(LiteNetwork().to(device))
     trunk = network.trunk
     for block in [trunk.stem, *trunk.blocks[: recipe.frozen_blocks]]:
@@ -122,7 +122,7 @@ def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Ru
         betas=(0.9, 0.99),
         fused=device != "cpu",
     )
-    run = _Run(network, average, optimizer)
+    run = _Run(network, average, optimizer, Gradients(network, torch.device(device)))
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         kept = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -147,22 +147,17 @@ def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Ru
 
 def _step(run: _Run, batch: dict[str, Tensor], recipe: Recipe) -> dict[str, Tensor]:
     """One optimisation step; returns what to log, scalars on the device."""
-    network = run.network.train()
-    device = batch["images"].device
-    generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + run.step)
     stage = recipe.early if run.step < recipe.early_steps else recipe.late
-    with precision.fastest(device):
-        result = rollout.forward(network, batch, generator, stage.sharpness)
+    seed = recipe.seed * 1_000_003 + run.step
+    result = run.gradients(batch, seed, stage.sharpness)
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * _rate(run.step, recipe)
-    run.optimizer.zero_grad()
-    torch.autograd.backward(result.loss)
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+    norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), 2.0)
     if torch.isfinite(norm):
         run.optimizer.step()
     run.step += 1
     _follow_average(run, min(recipe.average, 1 - 1 / (1 + run.step / 4)))
-    return {key: value.detach() for key, value in result._asdict().items()}
+    return result._asdict()
 
 
 @torch.no_grad()

@@ -82,7 +82,7 @@ GPU_FURTHER = replace(
     cool_down=1110,
     trunk_rate=3e-4,
     stills=GPU_STILLS,
-    stills_share=0.75,
+    stills_share=0.65,
     late=replace(GPU_LATE, shapes=(GPU_WIDE,) * 3),
     early_steps=0,
 )

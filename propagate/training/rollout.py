@@ -12,14 +12,17 @@ from propagate.memory import _attention
 from propagate.segmenters._lite import prompt_maps
 from propagate.segmenters._lite.network import KEY_TEMPERATURE, Answer, Features, LiteNetwork
 from propagate.training import simulation
-from propagate.training.losses import answer_loss, reading_loss
+from propagate.training.losses import answer_loss, overlaps, reading_loss
 from propagate.types import READINGS
 
 READING_WEIGHT = 0.3
 FOLLOW_WEIGHT = 1.5
 """Of following an object through the clip, against 1 for a fresh question about it."""
 CORRECTIONS = 2
-"""Corrective clicks after a fresh question, each on half of those that had one before."""
+"""Times that a question is asked again, each for half of those before."""
+CLICKED, SHOWN = 0.7, 0.6
+"""Of questions asked again: how many have one more click, how many show the mask of the last
+answer. Those without a click show it always: it is as a first answer is made better."""
 
 
 class StepResult(NamedTuple):
@@ -96,7 +99,7 @@ def _ask(
     covers: Tensor,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Fresh questions without memory; a corrective click on half of them, two on a quarter.
+    """Fresh questions without memory; half of them are asked again, a quarter twice.
 
     Returns:
         The loss, and mean IoUs of single clicks, of boxes, and after the last correction.
@@ -110,7 +113,9 @@ def _ask(
     click = _mean_where(overlap, ambiguous & (asked.present > 0))
     box = _mean_where(overlap, torch.isfinite(asked.boxes).all(1) & (asked.present > 0))
 
-    order = torch.randperm(len(asked.pictures), generator=generator, device=asked.pictures.device)
+    order = torch.rand(
+        asked.present.shape, generator=generator, device=asked.present.device
+    ).argsort()  # randperm would come from the host
     asked, answer = _part(asked, answer, order)
     for number in range(1, CORRECTIONS + 1):
         asked, answer = _part(asked, answer, slice(len(asked.pictures) // 2))
@@ -127,7 +132,8 @@ def _questions(
     """The questions of a batch, and the masks shown with them (see `draw`)."""
     clips, objects, frames = covers.shape[:3]
     asked = batch["asked_frames"]  # (B, A)
-    index = torch.arange(clips)[:, None, None].to(asked) * frames + asked[:, None, :]
+    clip = torch.arange(clips, device=asked.device)[:, None, None]
+    index = clip * frames + asked[:, None, :]
     index = index.expand(clips, objects, asked.shape[1]).flatten()
     chosen = asked[:, None, :, None, None].expand(-1, objects, -1, *covers.shape[3:])
     truth = covers.gather(2, chosen).flatten(0, 2)
@@ -152,11 +158,18 @@ def _correct(
     answer: Answer,
     generator: torch.Generator,
 ) -> tuple[_Questions, Answer]:
-    """Ask again with one more click, half of the time with the last answer's mask as well."""
+    """Ask again: with one more click, with the mask of the last answer, or with both."""
+    chance = torch.rand(2, len(asked.present), generator=generator, device=asked.present.device)
+    clicked = chance[0] < CLICKED
     points, labels = _clicked(answer, asked, generator)
-    best = torch.sigmoid(_chosen(answer).detach().float())
-    keep = (torch.rand(len(best), generator=generator, device=best.device) < 0.5).float()
-    shown = (best * keep[:, None, None], keep * 0.5, torch.zeros_like(keep))
+    points = torch.where(clicked[:, None, None], points, asked.points)
+    labels = torch.where(clicked[:, None], labels, asked.labels)
+    # Each candidate is looked at again in its turn, so also the one that is right.
+    right = overlaps(answer.logits, asked.truth).argmax(1)
+    index = torch.where(clicked, answer.scores.argmax(1), right)
+    last = torch.sigmoid(_candidate(answer, index).detach().float())
+    keep = (~clicked | (chance[1] < SHOWN)).float()
+    shown = (last * keep[:, None, None], keep, torch.zeros_like(keep))
     pictures = take(features, asked.pictures)
     maps = draw(points, labels, asked.boxes, shown)
     again = network.decode(pictures, maps, empty_recall(pictures))
@@ -225,7 +238,7 @@ def readings(keys: Tensor, remembered: Tensor, masks: Tensor, sharpness: float =
         recent = _attention.read(weights, values.flatten(1, 2), everything.flatten(1, 2))
         cells = values.shape[2]
         anchors = _attention.read(weights[..., :cells], values[:, 0], everything[:, 0])
-        close = weights[..., -cells:] * _attention.locality(grid).to(query)
+        close = weights[..., -cells:] * _attention.locality(grid, device=query.device)
         local = _attention.read(close, values[:, -1], everything[:, -1])
         familiar = _attention.familiarity(best, KEY_TEMPERATURE)[:, None].expand_as(local)
         return torch.unflatten(torch.stack([anchors, recent, local, familiar], 2), 3, grid)
@@ -256,8 +269,12 @@ def _mean_where(values: Tensor, where: Tensor) -> Tensor:
 
 def _chosen(answer: Answer) -> Tensor:
     """Logits (N, h, w) of the candidate with the highest score."""
-    best = answer.scores.argmax(1)
-    return answer.logits[torch.arange(len(best), device=best.device), best]
+    return _candidate(answer, answer.scores.argmax(1))
+
+
+def _candidate(answer: Answer, index: Tensor) -> Tensor:
+    """Logits (N, h, w) of one candidate (N,) of each answer."""
+    return answer.logits[torch.arange(len(index), device=index.device), index]
 
 
 def _clicked(
