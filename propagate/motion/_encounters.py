@@ -27,6 +27,8 @@ _REACH = 2  # cells by which a place may be corrected in a frame
 _PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
 _CLEAR = 0.1  # share by which the pictures must differ less if it is in front
 
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
+
 Step = tuple[int, int]
 
 
@@ -56,6 +58,11 @@ class Passing:
             offset_xy=self.offset_xy + _PLACE_GAIN * pixels,
             speed_xy=self.speed_xy + _SPEED_GAIN * pixels,
         )
+
+    @property
+    def box(self) -> FloatArray:
+        """(4,) pixels, around it."""
+        return np.asarray(self.seen.box + np.tile(self.offset_xy, 2), np.float32)
 
     def cover(self, size_hw: coords.Size) -> FloatArray:
         """(h, w) 0..1, which cells it covers."""
@@ -156,7 +163,12 @@ class Encounter:
     def hides_enough(self, size_hw: coords.Size) -> bool:
         """Whether, going on, one will hide a good part of the other."""
         for frames in range(1, _LONGEST):
-            one, other = (each.after(frames).cover(size_hw) for each in self.pair.values())
+            then = [each.after(frames) for each in self.pair.values()]
+            if any(coords.clip_box(each.box, size_hw) is None for each in then):
+                return False
+            if _apart(then[0].box, then[1].box):
+                continue  # covers cost more to look at
+            one, other = (each.cover(size_hw) for each in then)
             smaller = min(one.sum(), other.sum())
             if smaller <= 0:
                 return False
@@ -242,12 +254,15 @@ def _may_touch(one: _objects.Seen, other: _objects.Seen, size_hw: coords.Size) -
 
     A mask fills less than a cell beyond its box, and `_touch` looks one cell further.
     """
-    room = coords.scale_points((3, 3), one.cover.shape, size_hw)
-    apart = (one.box[2:] + room < other.box[:2]) | (other.box[2:] + room < one.box[:2])
-    return not apart.any()
+    return not _apart(one.box, other.box, coords.scale_points((3, 3), one.cover.shape, size_hw))
+
+
+def _apart(one: FloatArray, other: FloatArray, room: FloatArray | float = 0.0) -> bool:
+    """Whether between two boxes (4,) there is more room than that along x or y."""
+    return bool(((one[2:] + room < other[:2]) | (other[2:] + room < one[:2])).any())
 
 
 def _touch(covers: Sequence[FloatArray]) -> bool:
     """Whether two covers (h, w) lie within a cell of each other."""
-    wider = cv2.dilate(covers[0], np.ones((3, 3), np.uint8))
+    wider = cv2.dilate(covers[0], _NEIGHBOURS)
     return bool((np.minimum(wider, covers[1]) > 0.1).any())

@@ -39,6 +39,7 @@ class Seen:
         cover: (h, w) float32, 0..1, the part of each cell that the mask covers; whole picture.
         box: (4,) float32 pixels.
         points_xy: (N, 2) float32 pixels, on the mask.
+        moments: mean (2,) and variance (2,) of the cover's weight along x and y, in cells.
         speed_xy: (2,) float64, pixels a frame since it was seen before; 0 the first time.
         steady_xy: (2,) float64, the same, averaged over the last frames.
         frames: in which it has been seen.
@@ -48,6 +49,7 @@ class Seen:
     cover: FloatArray
     box: FloatArray
     points_xy: FloatArray
+    moments: tuple[Vector, Vector]
     speed_xy: Vector = field(default_factory=lambda: np.zeros(2))
     steady_xy: Vector = field(default_factory=lambda: np.zeros(2))
     frames: int = 1
@@ -81,10 +83,11 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
     box = masks.box_of(mask.pixels)
     if box is None:
         return None
-    seen = Seen(index, small_cover(mask.pixels, box), box, points_on(mask.pixels, box, points))
+    cover = small_cover(mask.pixels, box)
+    seen = Seen(index, cover, box, points_on(mask.pixels, box, points), moments(cover))
     if before is None or before.index == index:
         return seen
-    step = _moments(seen.cover)[0] - _moments(before.cover)[0]
+    step = seen.moments[0] - before.moments[0]
     travelled = coords.scale_points(step, seen.cover.shape, mask.pixels.shape).astype(float)
     speed = travelled / abs(index - before.index)
     weight = max(_NEWEST, 1 / before.frames)
@@ -195,15 +198,15 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
     return np.asarray(np.clip(moved, 0, 1), np.float32)
 
 
-def spread(cover: FloatArray) -> Vector:
+def spread(moments_: tuple[Vector, Vector]) -> Vector:
     """(2,) cells: how far a cover reaches from its centre along x and y, as a deviation.
 
     Thin parts, where motion is least sure, hardly count. At least what one cell has by itself.
     """
-    return np.sqrt(_moments(cover)[1] + 1 / 12)
+    return np.sqrt(moments_[1] + 1 / 12)
 
 
-def _moments(cover: FloatArray) -> tuple[Vector, Vector]:
+def moments(cover: FloatArray) -> tuple[Vector, Vector]:
     """Mean (2,) and variance (2,) of a cover's weight along x and y, in cells."""
     means, variances = [], []
     for axis in (0, 1):

@@ -79,6 +79,7 @@ class Flow:
         """Hold the settings."""
         self._config = config
         self._coasting = _objects.Coasting(config.decay, config.drift)
+        self._small: tuple[Frame, ImageArray] | None = None
 
     def start(self) -> FlowState:
         """Nothing seen yet."""
@@ -128,28 +129,41 @@ class Flow:
 
     def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""
-        prior = _without_ghosts(_dense.fetch(seen.cover, moves.sources_xy), moves.difference)
-        weight = prior if prior.max() > 0 else seen.cover  # it left, or is thinner than the flow
-        inside = weight >= weight.max() / 2
+        prior = _dense.fetch(seen.cover, moves.sources_xy)
+        place = _around(prior)
+        prior[place] = _without_ghosts(prior[place], moves.difference[place])
+        weight = prior if prior[place].any() else seen.cover  # it left, or is thinner than the flow
+        place = _around(weight)
+        inside = weight[place] >= weight[place].max() / 2
+        flow, difference = moves.flow[place][inside], moves.difference[place][inside]
         ratio = coords.scale_points((1, 1), seen.cover.shape, frame.size_hw)
-        median = np.median(moves.flow[inside], axis=0)
+        median = np.median(flow, axis=0)
         step_xy = -median * ratio
-        growth = np.clip(_objects.spread(weight) / _objects.spread(seen.cover), 0.8, 1.25)
+        now = _objects.spread(_objects.moments(weight[place]))
+        growth = np.clip(now / _objects.spread(seen.moments), 0.8, 1.25)
         middle = (seen.box[:2] + seen.box[2:]) / 2 + step_xy
         half = (seen.box[2:] - seen.box[:2]) / 2 * growth
         box = np.concatenate([middle - half, middle + half])
-        unlike = moves.difference[inside].mean() / self._config.tolerance
-        torn = np.abs(moves.flow[inside] - median).sum(axis=1).mean() / np.sqrt(inside.sum())
+        unlike = difference.mean() / self._config.tolerance
+        torn = np.abs(flow - median).sum(axis=1).mean() / np.sqrt(len(flow))
         trust = float(np.exp(-unlike - torn))
         points = (seen.points_xy + step_xy).astype(np.float32)
-        still = moves.resting * (prior < _SOME)
-        if np.exp(-unlike) >= _SURE:
-            still = np.maximum(still, moves.left_behind(prior, median))
-        guess = Guess(object_id, box.astype(np.float32), points, trust, prior, still=still)
+        going = median if np.exp(-unlike) >= _SURE else None
+        guess = Guess(
+            object_id,
+            box.astype(np.float32),
+            points,
+            trust,
+            prior,
+            still=moves.still(prior, place, going),
+        )
         return _objects.cut(guess, frame.size_hw)
 
     def _grey(self, frame: Frame) -> ImageArray:
-        return _dense.small_grey(frame.image, self._config.long_side)
+        """The frame's small picture, which `guess` and `update` both want."""
+        if self._small is None or self._small[0] is not frame:
+            self._small = frame, _dense.small_grey(frame.image, self._config.long_side)
+        return self._small[1]
 
 
 def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
@@ -166,11 +180,17 @@ def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
     if not inside.any():
         return prior
     usual = np.median(difference[inside])  # the light may have changed everywhere
-    some = np.nonzero(prior)
-    excess = np.maximum(difference[some] - usual, 0) / _GHOST_LEVELS
-    less = np.zeros_like(prior)
-    less[some] = prior[some] * np.exp(-(excess**2))
-    return less
+    excess = np.maximum(difference - usual, 0) / _GHOST_LEVELS
+    return np.asarray(prior * np.exp(-(excess**2)), np.float32)
+
+
+def _around(cover: FloatArray) -> tuple[slice, slice]:
+    """The rows and columns of a cover (h, w) that hold all of it, and some around; or all."""
+    box = box_of(cover > 0)
+    if box is None:
+        return np.s_[:, :]
+    x0, y0, x1, y1 = box.astype(int).tolist()
+    return np.s_[max(y0 - _AROUND, 0) : y1 + _AROUND, max(x0 - _AROUND, 0) : x1 + _AROUND]
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,25 +223,29 @@ class _Moves:
         calm = np.linalg.norm(self.flow - camera, axis=2) < _CALM
         return np.asarray(calm & (self.difference < _SAME_LEVELS), np.float32)
 
-    def left_behind(self, prior: FloatArray, going: FloatArray) -> FloatArray:
-        """(h, w) 1 where things stay with what is around an object while it moves on.
+    def still(
+        self, prior: FloatArray, place: tuple[slice, slice], going: FloatArray | None
+    ) -> FloatArray:
+        """(h, w) 1 where an object has not come: there things rest, or stay while it moves on.
 
         Args:
             prior: (h, w) 0..1, the object.
-            going: (2,) its flow.
+            place: the part that holds it, and some around.
+            going: (2,) its flow, or None where that is not sure.
         """
-        box = box_of(prior > _SOME)
-        if box is None:
-            return np.zeros_like(prior)
-        x0, y0, x1, y1 = box.astype(int)
-        near = np.s_[max(y0 - _AROUND, 0) : y1 + _AROUND, max(x0 - _AROUND, 0) : x1 + _AROUND]
-        around = self.flow[near][prior[near] < _SOME]
+        off = prior[place] < _SOME
+        still = self.resting.copy()
+        still[place] *= off
+        if going is None or not prior.any():
+            return still
+        around = self.flow[place][off]
         staying = np.median(around, axis=0) if len(around) else going
         apart = float(np.linalg.norm(going - staying))
         if apart < _GOING:
-            return np.zeros_like(prior)
+            return still
         stays = np.linalg.norm(self.flow - staying, axis=2) < _STAYING * apart
-        return np.asarray(stays & (self.difference < _GHOST_LEVELS), np.float32)
+        more = stays & (self.difference < _GHOST_LEVELS)
+        return np.asarray(np.maximum(still, more), np.float32)
 
 
 def _start(fresh: Iterable[_objects.Seen], frame: Frame, small_hw: Size) -> FloatArray:
@@ -232,10 +256,30 @@ def _start(fresh: Iterable[_objects.Seen], frame: Frame, small_hw: Size) -> Floa
     start = np.zeros((*small_hw, 2), np.float32)
     for seen in sorted(fresh, key=lambda one: -one.cover.sum()):  # small ones may lie in front
         step_xy = seen.speed_xy * abs(frame.index - seen.index)
-        moved = _objects.move_cover(seen.cover, _objects.shift(step_xy), frame.size_hw)
-        inside = cv2.resize(moved, small_hw[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
-        start[inside] = -coords.scale_points(step_xy, frame.size_hw, small_hw)
+        _paint(start, seen, step_xy, frame.size_hw)
     return start
+
+
+def _paint(start: FloatArray, seen: _objects.Seen, step_xy: _objects.Vector, size_hw: Size) -> None:
+    """Set a flow where an object is that moved by a step in pixels; edits `start`."""
+    small_hw = start.shape[0], start.shape[1]
+    step = coords.scale_points(step_xy, size_hw, small_hw)
+    corners = coords.scale_box(seen.box, size_hw, small_hw).reshape(2, 2)
+    both = np.concatenate([corners, corners + step])  # what the edge cuts off comes in between
+    low = np.maximum(np.floor(both.min(0)), 0).astype(int)
+    high = np.minimum(np.ceil(both.max(0)).astype(int), small_hw[::-1])
+    if (high <= low).any():
+        return
+    ratio = coords.scale_points((1, 1), seen.cover.shape, small_hw)
+    offset = ratio / 2 + step - low - 0.5  # OpenCV counts from cells' centres
+    inside = cv2.warpAffine(
+        seen.cover,
+        np.column_stack([np.diag(ratio), offset]),
+        (high - low).tolist(),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    start[low[1] : high[1], low[0] : high[0]][inside > 0.5] = -step
 
 
 def build(config: Config) -> Flow:

@@ -38,7 +38,7 @@ def test_a_single_pixel_leaves_a_trace_in_a_huge_picture():
     mask[120, 4000] = True
     cover = _objects.small_cover(mask, box_of(mask))
     assert 0 < cover.sum() < 0.01
-    assert np.isfinite(_objects.spread(cover)).all()
+    assert np.isfinite(_objects.spread(_objects.moments(cover))).all()
 
 
 @pytest.mark.parametrize(
