@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -59,19 +58,23 @@ def train_lite(  # noqa: PLR0913 - one parameter an option
     except KeyboardInterrupt:
         say(f"interrupted; the same command goes on from the last checkpoint in {folder}")
         raise typer.Exit(130) from None
-    _ship(folder / "lite.safetensors", out, weights if blend > 0 else None, blend)
+    _ship(data, folder / "lite.safetensors", out, weights if blend > 0 else None, blend)
     say(f"{out}: weights after {steps} steps", quiet=quiet)
 
 
-def _ship(trained: Path, out: Path, start: Path | None, share: float) -> None:
-    """Write the result, with a share of the weights of `start` in it."""
+def _ship(data: Path, trained: Path, out: Path, start: Path | None, share: float) -> None:
+    """Write the result, with a share of the weights of `start` in it, ready for 8 bits."""
     from propagate.export import replacing
     from propagate.segmenters._lite.weights import blended, load_weights, save_weights
+    from propagate.training.calibration import calibrate
+    from propagate.training.photos import Photos
 
+    network = load_weights(trained)
+    if start is not None:
+        network = blended(network, load_weights(start), share)
+    calibrate(network, Photos(data, held_out=False))
     with replacing(out) as temporary:
-        shutil.copyfile(trained, temporary)
-        if start is not None:
-            save_weights(blended(load_weights(trained), load_weights(start), share), temporary)
+        save_weights(network, temporary)
 
 
 def _check(data: Path, folder: Path, weights: Path | None, device: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from torch import Tensor
 from propagate import coords
 from propagate.errors import ConfigError
 from propagate.segmenters._device import choose_device
-from propagate.segmenters._lite import prompt_maps
+from propagate.segmenters._lite import int8, prompt_maps
 from propagate.segmenters._lite.fast import fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
@@ -41,11 +42,15 @@ class Config:
         device: "cpu", "cuda" or "auto".
         area: pixels of the network's input; more finds thinner things and takes longer, in
             proportion. Pictures are resized to about this area whatever their shape.
+        precision: of the trunk. "float32" answers alike everywhere; "int8" takes a quarter less
+            time for a frame and answers nearly the same; "auto" is int8 on a CPU that multiplies
+            bytes faster (x86 with VNNI) and float32 elsewhere. A GPU computes in bfloat16.
     """
 
     checkpoint: str | None = None
     device: str = "auto"
     area: int = 288 * 512
+    precision: Literal["auto", "float32", "int8"] = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,5 +224,27 @@ def build(config: Config) -> Lite:
     if config.area < _MULTIPLE**2:
         raise ConfigError(f"area must be at least {_MULTIPLE**2} pixels, got {config.area}")
     path = SHIPPED if config.checkpoint is None else Path(config.checkpoint)
-    network = channels_last(fuse_norms(load_weights(path)).to(device))
+    network = fuse_norms(load_weights(path))
+    if _in_int8(config.precision, network, device):
+        setattr(network, "trunk", int8.IntegerTrunk(network.trunk))  # noqa: B010 - another type
+    network = channels_last(network.to(device))
     return Lite(fuse_activations(network) if device.type == "cpu" else network, device, config.area)
+
+
+def _in_int8(precision: str, network: LiteNetwork, device: torch.device) -> bool:
+    """Whether the trunk computes in whole numbers."""
+    measured = bool(network.trunk.ranges.any())
+    if precision == "auto":
+        return measured and device.type == "cpu" and int8.can_be_fast()
+    if precision == "float32":
+        return False
+    if device.type != "cpu" or not int8.is_possible():
+        raise ConfigError(
+            "precision=int8 is for a CPU and a build of torch with 8-bit convolutions"
+        )
+    if not measured:
+        raise ConfigError(
+            "precision=int8 needs weights that know the ranges of what they compute; "
+            "use float32, or make some with propagate train-lite"
+        )
+    return True

@@ -26,7 +26,7 @@ from propagate.segmenters._lite.trunk import InvertedBottleneck, SameConv
 
 _NONE: tuple[str, list[float]] = ("none", [])
 _RELU: tuple[str, list[float]] = ("relu", [])
-_RELU6: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0])
+RELU6: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0])
 
 
 def fuse_activations(network: LiteNetwork) -> LiteNetwork:
@@ -38,7 +38,7 @@ def fuse_activations(network: LiteNetwork) -> LiteNetwork:
     if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return network
     if isinstance(network.trunk.stem, nn.Conv2d):
-        network.trunk.stem = Convolution(network.trunk.stem, _RELU6)
+        network.trunk.stem = Convolution(network.trunk.stem, RELU6)
     if isinstance(network.decoder, Decoder):
         network.decoder = FastDecoder(network.decoder)
     for module in list(network.modules()):
@@ -60,7 +60,7 @@ class Convolution(nn.Module):
         shifted = isinstance(conv, SameConv) and stride > 1
         self.weight, self.bias = _shifted(conv) if shifted else conv.weight, conv.bias
         padding = (kernel - 1) // 2 if shifted else kernel // 2
-        self._geometry = ([padding] * 2, [stride] * 2, [1, 1], conv.groups)
+        self.geometry = ([padding] * 2, [stride] * 2, [1, 1], conv.groups)
         self._activation = activation
         self._packed: Tensor | None = None
 
@@ -75,17 +75,17 @@ class Convolution(nn.Module):
         name, numbers = self._activation
         if plus is None:
             operator = torch.ops.mkldnn._convolution_pointwise.default
-            done: Tensor = operator(x, *weights, *self._geometry, name, numbers, "")
+            done: Tensor = operator(x, *weights, *self.geometry, name, numbers, "")
         else:
             after = (None, [], None) if name == "none" else (name, numbers, "")
             operator = torch.ops.mkldnn._convolution_pointwise_.binary
-            done = operator(plus, x, *weights, *self._geometry, "add", 1.0, *after)
+            done = operator(plus, x, *weights, *self.geometry, "add", 1.0, *after)
         return done
 
     def _pack(self, shape: list[int]) -> Tensor:
         """The weights as oneDNN lays them out for pictures of about a shape; opaque."""
         packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(
-            self.weight, *self._geometry, shape
+            self.weight, *self.geometry, shape
         )
         return packed
 
@@ -106,8 +106,8 @@ class FastBottleneck(nn.Module):
     def __init__(self, slow: InvertedBottleneck) -> None:
         """Take over the weights."""
         super().__init__()
-        self.expand = None if slow.expand is None else Convolution(slow.expand, _RELU6)
-        self.depthwise = Convolution(slow.depthwise, _RELU6)
+        self.expand = None if slow.expand is None else Convolution(slow.expand, RELU6)
+        self.depthwise = Convolution(slow.depthwise, RELU6)
         self.project = Convolution(slow.project)
         self.residual = slow.residual
 

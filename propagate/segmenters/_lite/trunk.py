@@ -78,7 +78,12 @@ class InvertedBottleneck(nn.Module):
 
 
 class Trunk(nn.Module):
-    """An RGB image to features at strides 4, 8, 16 and 32 (`CHANNELS`)."""
+    """An RGB image to features at strides 4, 8, 16 and 32 (`CHANNELS`).
+
+    Attributes:
+        ranges: (16, 2) least and largest result of each block, 0 where that was not measured; see
+            `int8`.
+    """
 
     def __init__(self) -> None:
         """Make the stem and sixteen blocks."""
@@ -92,6 +97,8 @@ class Trunk(nn.Module):
                 blocks.append(InvertedBottleneck(channels_in, stage.channels, stage, stride))
                 channels_in = stage.channels
         self.blocks = nn.ModuleList(blocks)
+        self.ranges: Tensor
+        self.register_buffer("ranges", torch.zeros(len(blocks), 2))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) normalised, H and W multiples of 32 → features at strides 4, 8, 16, 32."""
@@ -129,4 +136,5 @@ def fold_imagenet(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
             fold(f"{target}.expand", f"{source}._expand_conv", f"{source}._bn0")
         fold(f"{target}.depthwise", f"{source}._depthwise_conv", f"{source}._bn1")
         fold(f"{target}.project", f"{source}._project_conv", f"{source}._bn2")
+    folded["ranges"] = torch.zeros(sum(stage.repeats for stage in STAGES), 2)  # not measured
     return folded

@@ -56,6 +56,7 @@ def load_weights(path: Path) -> LiteNetwork:
         raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
     network = LiteNetwork()
     wanted = {k: v for k, v in network.state_dict().items() if v.dtype.is_floating_point}
+    state.setdefault("trunk.ranges", torch.zeros_like(network.trunk.ranges))  # came later
     _checkpoints.check(state, wanted, path)
     network.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
     return network.eval()

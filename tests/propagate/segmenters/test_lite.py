@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from propagate import masks, plugins
 from propagate.errors import CheckpointError, ConfigError, InputError
 from propagate.segmenters import lite
-from propagate.segmenters._lite import prompt_maps
+from propagate.segmenters._lite import int8, prompt_maps
 from propagate.segmenters._lite.fast import FastBlock, fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
-from propagate.segmenters._lite.trunk import CHANNELS, Trunk, fold_imagenet
+from propagate.segmenters._lite.trunk import CHANNELS, SameConv, Trunk, fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
 from propagate.types import Evidence, Prompt
 
@@ -178,6 +178,59 @@ class TestNetwork:
         taps = trunk(image)
         assert tuple(tap.shape[1] for tap in taps) == CHANNELS
         assert [tap.shape[2] for tap in taps] == [16, 8, 4, 2]
+
+
+@pytest.mark.skipif(not int8.is_possible(), reason="this build of torch has no 8-bit convolutions")
+class TestWholeNumbers:
+    @pytest.mark.parametrize(("groups", "stride", "kernel"), [(1, 1, 1), (8, 1, 3), (8, 2, 5)])
+    def test_a_convolution_is_the_rounded_one_of_what_its_bytes_mean(
+        self, groups: int, stride: int, kernel: int
+    ) -> None:
+        torch.manual_seed(kernel)
+        conv = SameConv(8, 8, kernel, stride, groups=groups).requires_grad_(False)
+        before, after = (0.02, 120), (0.03, 100)
+        x = torch.randint(0, 256, (1, 8, 12, 16), dtype=torch.uint8)
+        x = x.contiguous(memory_format=torch.channels_last)
+        steps = conv.weight.abs().amax((1, 2, 3), keepdim=True) / 127
+        exact = SameConv(8, 8, kernel, stride, groups=groups).requires_grad_(False)
+        exact.load_state_dict({"weight": (conv.weight / steps).round() * steps, "bias": conv.bias})
+        wanted = exact((x.float() - before[1]) * before[0]) / after[0] + after[1]
+        got = int8.IntegerConvolution(conv, before, after)(x)
+        assert got.dtype == torch.uint8
+        assert (got.float() - wanted.clamp(0, 255)).abs().max() < 0.51
+
+    def test_features_and_answers_stay_close(self, disc) -> None:
+        image, mask = disc
+        plain, whole = (
+            plugins.build("propagate.segmenters", "lite", {"device": "cpu", "precision": precision})
+            for precision in ("float32", "int8")
+        )
+        one, other = (segmenter.encode(image).features for segmenter in (plain, whole))
+        for name in one._fields:
+            exact, rounded = getattr(one, name), getattr(other, name)
+            assert 0 < (rounded - exact).norm() < 0.1 * exact.norm(), name
+        prompt = Prompt(0, 1, box=masks.box_of(mask))
+        found = [
+            answer.logits[answer.scores.argmax()] > 0
+            for segmenter in (plain, whole)
+            for answer in segmenter.decode(segmenter.encode(image), [prompt])
+        ]
+        assert masks.iou(*found) > 0.95
+
+    def test_weights_without_ranges_compute_in_floats(self, tmp_path: Path, disc) -> None:
+        state = load_file(lite.SHIPPED)
+        del state["trunk.ranges"]
+        save_file(state, tmp_path / "old.safetensors")
+        settings = {"device": "cpu", "checkpoint": str(tmp_path / "old.safetensors")}
+        old = plugins.build("propagate.segmenters", "lite", settings)
+        plain = plugins.build(
+            "propagate.segmenters", "lite", {"device": "cpu", "precision": "float32"}
+        )
+        torch.testing.assert_close(
+            old.encode(disc[0]).features.wide, plain.encode(disc[0]).features.wide
+        )
+        with pytest.raises(ConfigError, match="train-lite"):
+            plugins.build("propagate.segmenters", "lite", {**settings, "precision": "int8"})
 
 
 class TestWeights:
