@@ -55,7 +55,7 @@ class Config:
     agreement: float = 0.2
     strangers: float = 0.3
     foreign: float = 0.5
-    wholeness: float = 0.08
+    wholeness: float = 0.12
     patience: int = 15
     overlap: bool = False
 
