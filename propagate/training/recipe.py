@@ -78,8 +78,8 @@ GPU = Recipe(
 
 GPU_FURTHER = replace(
     GPU,
-    steps=2310,
-    cool_down=1110,
+    steps=3760,
+    cool_down=2140,
     trunk_rate=3e-4,
     stills=GPU_STILLS,
     stills_share=0.65,
