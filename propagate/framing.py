@@ -24,11 +24,9 @@ from propagate.types import (
     Guess,
     Mask,
     Prompt,
-    Recall,
 )
 
 _STEP = 0.85  # a window is this much smaller than the next larger one
-_WELL_KNOWN = 0.85  # reading of the answered frames from which on it is the object
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
 
 
@@ -93,6 +91,37 @@ class Framing:
         near = self.window(result.size_hw, found)
         return near if near.size_hw[0] < 0.8 * window.size_hw[0] else None
 
+    def wider(self, window: Window, result: FrameResult) -> Window | None:
+        """Where to look as well: things may have jumped out of a window, or reach out of it.
+
+        Args:
+            window: from where `result` was seen.
+            result: the answers.
+
+        Returns:
+            The whole picture if something is missing, a window that holds more beyond the edges
+            at which masks are cut off, or None.
+        """
+        whole = Window.whole(result.size_hw)
+        if window == whole:
+            return None
+        if result.missing:
+            return whole
+        boxes, cut = [], False
+        for mask in result.masks:
+            box = box_of(mask.pixels)
+            if box is not None:
+                beyond = _beyond(window, box, result.size_hw)
+                cut |= bool((beyond != box).any())
+                boxes.append(beyond)
+        return self.window(result.size_hw, boxes) if cut else None
+
+    def lacks(self, window: Window, result: FrameResult) -> tuple[int, int]:
+        """How many objects are missing, and how many a window cuts off."""
+        boxes = [box_of(mask.pixels) for mask in result.masks]
+        beyond = [(box, _beyond(window, box, result.size_hw)) for box in boxes if box is not None]
+        return len(result.missing), sum(bool((box != more).any()) for box, more in beyond)
+
     def _needed(self, boxes: Sequence[FloatArray], size_hw: Size, part: float) -> FloatArray:
         """What must be in sight: (4,), within the picture, with a part of the margin."""
         grown = []
@@ -118,6 +147,15 @@ def _around(needed: FloatArray, size_hw: Size, share: float) -> Window:
     x0 = int(np.clip(round(float(centre_x) - width / 2), 0, size_hw[1] - width))
     y0 = int(np.clip(round(float(centre_y) - height / 2), 0, size_hw[0] - height))
     return Window(x0, y0, x0 + width, y0 + height)
+
+
+def _beyond(window: Window, box: FloatArray, size_hw: Size) -> FloatArray:
+    """A box (4,), with half a window more beyond each edge of the window that cuts it off."""
+    edges = np.array([window.x0, window.y0, window.x1, window.y1], np.float32)
+    ends = np.array([0, 0, size_hw[1], size_hw[0]], np.float32)
+    half = np.array([edges[0] - edges[2], edges[1] - edges[3]], np.float32) / 2
+    cut = (box == edges) & (edges != ends)
+    return np.where(cut, box + np.concatenate([half, -half]), box).astype(np.float32)
 
 
 def boxes_sought(
@@ -237,49 +275,3 @@ def _points_in(window: Window, points_xy: FloatArray, labels: Any) -> tuple[Floa
     inside = coords.point_inside(window.points(points_xy), window.size_hw)
     kept = None if labels is None else np.asarray(labels)[inside]
     return window.points(points_xy)[inside], kept
-
-
-@dataclass(frozen=True)
-class Beliefs:
-    """Guesses and recalls of a frame of `size_hw`, and the part of it that is looked at."""
-
-    guesses: Mapping[int, Guess]
-    recalls: Mapping[int, Recall]
-    window: Window
-    size_hw: Size
-
-    def expected(self, object_id: int) -> FloatArray | None:
-        """A soft map of the window, where the object is: what the memory reads, else the guess."""
-        recall = self.recalls.get(object_id)
-        if recall is None:
-            return self.place(object_id)
-        read: FloatArray = recall.maps[1]
-        return read
-
-    def foreign(self, object_id: int) -> FloatArray | None:
-        """A map of the window, 1 where there surely is something else; None where unknown.
-
-        Memory tells, and motion where the answered frames do not speak for the object.
-        """
-        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
-        if recall is None or guess is None or guess.still is None:
-            return None if recall is None else recall.foreign
-        foreign = map_in(self.window, guess.still, self.size_hw)
-        cells = foreign.shape[::-1]
-        foreign[cv2.resize(recall.maps[0], cells, interpolation=cv2.INTER_LINEAR) > _WELL_KNOWN] = 0
-        if recall.foreign is not None:
-            read = cv2.resize(recall.foreign, cells, interpolation=cv2.INTER_LINEAR)
-            foreign = np.maximum(foreign, np.asarray(read, np.float32))
-        return foreign
-
-    def passing(self) -> list[tuple[int, int]]:
-        """Pairs of objects that pass each other."""
-        pairs = [(i, guess.passing) for i, guess in sorted(self.guesses.items())]
-        return [(one, other) for one, other in pairs if other is not None and one < other]
-
-    def place(self, object_id: int) -> FloatArray | None:
-        """A soft map of the window, where motion expects the object; None where it cannot say."""
-        guess = self.guesses.get(object_id)
-        if guess is None or guess.prior is None:
-            return None
-        return map_in(self.window, guess.prior, self.size_hw)

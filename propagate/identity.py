@@ -13,8 +13,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from propagate.beliefs import Beliefs
 from propagate.coords import Size
-from propagate.framing import Beliefs
 from propagate.selection import Choice, Selection, most_of_others
 from propagate.types import READINGS, Evidence, FloatArray, Prompt
 

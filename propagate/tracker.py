@@ -11,16 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from propagate import plugins
+from propagate.beliefs import Beliefs
 from propagate.coords import Window
-from propagate.framing import (
-    Beliefs,
-    Framing,
-    boxes_sought,
-    mask_in_picture,
-    prompt_in,
-    with_answers,
-)
 from propagate.framing import Config as FramingConfig
+from propagate.framing import Framing, boxes_sought, mask_in_picture, prompt_in, with_answers
 from propagate.identity import divided, elsewhere, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
@@ -127,9 +121,9 @@ class Tracker:
         closer = self.framing.closer(window, asked, look.result)
         if closer is not None:
             look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
-        elif look.result.missing and window.size_hw != frame.size_hw:  # it may have jumped out
-            wide = self._look(state, frame, asked, guesses, Window.whole(frame.size_hw))
-            look = min(look, wide, key=lambda one: len(one.result.missing))
+        elif (wider := self.framing.wider(window, look.result)) is not None:
+            wide = self._look(state, frame, asked, guesses, wider)
+            look = min(look, wide, key=lambda one: self.framing.lacks(one.window, one.result))
         result = look.result
         return TrackerState(
             motion=self.motion.update(state.motion, frame, result),

@@ -18,7 +18,7 @@ VALUES = {"errors", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
-TRACKER = FLOOR | PROTOCOLS | {"framing", "identity", "pieces", "prompting", "selection"}
+TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prompting", "selection"}
 TRACKER |= {"tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text", "console"}
@@ -39,11 +39,12 @@ ALLOWED: dict[str, set[str]] = {
     "fusion": PURE,
     "review": PURE | {"anchors"},
     "corrections": TRACKER | {"anchors", "fusion", "videos"},
+    "beliefs": PURE | {"framing"},
     "framing": PURE,
     "prompting": FLOOR | PROTOCOLS,
     "pieces": VALUES | {"coords", "masks"},
     "selection": FLOOR | PROTOCOLS | {"pieces"},
-    "identity": PURE | {"framing", "selection"},
+    "identity": PURE | {"beliefs", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"videos", "export", "api"},

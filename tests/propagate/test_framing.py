@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from propagate.beliefs import Beliefs
 from propagate.coords import Window
 from propagate.framing import (
-    Beliefs,
     Config,
     Framing,
     boxes_sought,
@@ -19,7 +19,7 @@ from propagate.framing import (
     mask_in_picture,
     prompt_in,
 )
-from propagate.types import Evidence, Guess, Mask, Prompt, Recall
+from propagate.types import Evidence, FrameResult, Guess, Mask, Missing, Prompt, Recall
 
 SIZE = (480, 854)
 FRAMING = Framing(Config(margin=0.3, closest=0.25))
@@ -131,3 +131,46 @@ def test_what_stays_is_foreign_where_no_answered_frame_speaks_for_the_object():
         Beliefs({}, {1: Recall(1, maps, 0.8, told)}, Window.whole((48, 64)), (48, 64)).foreign(1)
         is told
     )
+
+
+class TestWider:
+    """A second look, where the first one cannot have seen all."""
+
+    framing = Framing(Config())
+    window = Window(200, 100, 400, 220)
+
+    def result(self, box: tuple[int, int, int, int], missing: bool = False) -> FrameResult:
+        pixels = np.zeros(SIZE, bool)
+        x0, y0, x1, y1 = box
+        pixels[y0:y1, x0:x1] = True
+        gone = {2: Missing(2, "occluded", "hidden where it was expected", 0.1)} if missing else {}
+        return FrameResult(0, None, SIZE, (Mask(1, pixels, 0.9),), gone)
+
+    def test_what_ends_within_the_window_needs_none(self) -> None:
+        inside = self.result((220, 120, 399, 219))
+        assert self.framing.wider(self.window, inside) is None
+        assert self.framing.lacks(self.window, inside) == (0, 0)
+
+    @pytest.mark.parametrize(
+        "box", [(200, 130, 220, 150), (380, 130, 400, 150), (300, 200, 320, 220)]
+    )
+    def test_what_a_window_cuts_off_is_looked_at_whole(
+        self, box: tuple[int, int, int, int]
+    ) -> None:
+        cut = self.result(box)
+        wider = self.framing.wider(self.window, cut)
+        assert wider is not None
+        assert self.framing.lacks(self.window, cut) == (0, 1)
+        assert self.framing.lacks(wider, cut) == (0, 0)
+        assert wider.holds(np.array(box, np.float32))
+
+    def test_the_picture_s_edge_cuts_nothing_off(self) -> None:
+        corner = Window(0, 0, 200, 120)
+        assert self.framing.wider(corner, self.result((0, 0, 20, 20))) is None
+
+    def test_what_is_missing_is_sought_everywhere_once(self) -> None:
+        whole = Window.whole(SIZE)
+        missing = self.result((220, 120, 300, 200), missing=True)
+        assert self.framing.wider(self.window, missing) == whole
+        assert self.framing.wider(whole, missing) is None
+        assert self.framing.lacks(whole, missing) == (1, 0)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from propagate.beliefs import Beliefs
 from propagate.coords import Window
-from propagate.framing import Beliefs
 from propagate.identity import divided, elsewhere, settled
 from propagate.motion import flow
 from propagate.pieces import divided as divided_pieces

@@ -1,0 +1,61 @@
+"""What motion and memory say of the objects in a frame, as maps of the part that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from propagate.coords import Size, Window
+from propagate.framing import map_in
+from propagate.types import FloatArray, Guess, Recall
+
+_WELL_KNOWN = 0.85  # reading of the answered frames from which on it is the object
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """Guesses and recalls of a frame of `size_hw`, and the part of it that is looked at."""
+
+    guesses: Mapping[int, Guess]
+    recalls: Mapping[int, Recall]
+    window: Window
+    size_hw: Size
+
+    def expected(self, object_id: int) -> FloatArray | None:
+        """A soft map of the window, where the object is: what the memory reads, else the guess."""
+        recall = self.recalls.get(object_id)
+        if recall is None:
+            return self.place(object_id)
+        read: FloatArray = recall.maps[1]
+        return read
+
+    def foreign(self, object_id: int) -> FloatArray | None:
+        """A map of the window, 1 where there surely is something else; None where unknown.
+
+        Memory tells, and motion where the answered frames do not speak for the object.
+        """
+        recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
+        if recall is None or guess is None or guess.still is None:
+            return None if recall is None else recall.foreign
+        foreign = map_in(self.window, guess.still, self.size_hw)
+        cells = foreign.shape[::-1]
+        foreign[cv2.resize(recall.maps[0], cells, interpolation=cv2.INTER_LINEAR) > _WELL_KNOWN] = 0
+        if recall.foreign is not None:
+            read = cv2.resize(recall.foreign, cells, interpolation=cv2.INTER_LINEAR)
+            foreign = np.maximum(foreign, np.asarray(read, np.float32))
+        return foreign
+
+    def passing(self) -> list[tuple[int, int]]:
+        """Pairs of objects that pass each other."""
+        pairs = [(i, guess.passing) for i, guess in sorted(self.guesses.items())]
+        return [(one, other) for one, other in pairs if other is not None and one < other]
+
+    def place(self, object_id: int) -> FloatArray | None:
+        """A soft map of the window, where motion expects the object; None where it cannot say."""
+        guess = self.guesses.get(object_id)
+        if guess is None or guess.prior is None:
+            return None
+        return map_in(self.window, guess.prior, self.size_hw)
