@@ -99,7 +99,7 @@ class Lite:
     def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """See `Segmenter.decode`; three candidates a prompt.
 
-        Clicks alone say little: each of their answers is asked about once more, as a rough mask.
+        Clicks and boxes say little: each of their answers is asked about again, as a rough mask.
         """
         answers = self._answers(embedding, prompts)
         vague = [n for n, prompt in enumerate(prompts) if _is_vague(prompt)]
@@ -162,9 +162,8 @@ class Lite:
 
 
 def _is_vague(prompt: Prompt) -> bool:
-    """Whether there are clicks and nothing else."""
-    others = (prompt.box, prompt.mask, prompt.evidence)
-    return len(prompt.points_xy) > 0 and all(other is None for other in others)
+    """Whether there are clicks or a box and nothing else."""
+    return prompt.mask is None and prompt.evidence is None
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
