@@ -1,14 +1,20 @@
-"""How fast: from a video file to masks on disk, and what a further object costs.
+"""How fast: from a video file to masks on disk, from memory, and what a further object costs.
 
 pytest -m bench tests/benchmarks
 """
 
 from __future__ import annotations
 
+import tarfile
 import time
 
 import cv2
+import numpy as np
 import pytest
+
+import propagate
+from propagate.selection import to_picture
+from propagate.types import Frame, Prompt
 
 pytestmark = pytest.mark.bench
 
@@ -61,3 +67,63 @@ def test_a_further_object(clips, track, show):
         for count in best
     ]
     show(f"{clip.name}, 60 frames, best of 3", rows)
+
+
+def some_frames(shared_data) -> list[np.ndarray]:
+    """Thirty frames of 480 lines."""
+    with tarfile.open(shared_data / "davis-dev" / "davis-dev.tar") as tar:
+        files = [tar.extractfile(f"JPEGImages/blackswan/{number:05d}.jpg") for number in range(30)]
+        pictures = [cv2.imdecode(np.frombuffer(file.read(), np.uint8), 1) for file in files]
+    return [np.ascontiguousarray(picture[:, :, ::-1]) for picture in pictures]
+
+
+def things_apart(image: np.ndarray, count: int) -> list[Prompt]:
+    """Masks of the surest answers to a grid of clicks that do not overlap."""
+    segmenter = propagate.load_segmenter("lite")
+    embedding = segmenter.encode(image)
+    height, width = image.shape[:2]
+    clicks = [
+        Prompt(0, 1, points_xy=[[x, y]])
+        for y in np.linspace(40, height - 40, 7)
+        for x in np.linspace(40, width - 40, 12)
+    ]
+    answers = [(one.scores.max(), one) for one in segmenter.decode(embedding, clicks)]
+    chosen: list[np.ndarray] = []
+    for _, answer in sorted(answers, key=lambda each: -each[0]):
+        mask = to_picture(answer.logits[answer.scores.argmax()], answer.size_hw)
+        apart = all((mask & other).sum() < 0.05 * mask.sum() for other in chosen)
+        if 0.003 < mask.mean() < 0.15 and apart and len(chosen) < count:
+            chosen.append(mask & ~np.any(chosen, axis=0) if chosen else mask)
+    return [Prompt(0, number, mask=mask) for number, mask in enumerate(chosen, 1)]
+
+
+def test_frames_in_memory_to_masks(shared_data, show):
+    """The tracker's steps alone, in 8-bit and in float arithmetic; the runs alternate."""
+    frames = some_frames(shared_data)
+    prompts = things_apart(frames[0], 8)
+    trackers = {
+        precision: propagate.load_tracker(segmenter={"name": "lite", "precision": precision})
+        for precision in ("auto", "float32")
+    }
+    taken: dict[tuple[int, str], list[float]] = {}
+    for _ in range(4):
+        for count in (1, len(prompts)):
+            for precision, tracker in trackers.items():
+                state, began = tracker.start(), 0.0
+                for index, image in enumerate(frames):
+                    if index == 3:
+                        began = time.perf_counter()
+                    asked = prompts[:count] if index == 0 else ()
+                    state = tracker.step(state, Frame(index, image), asked)
+                seconds = (time.perf_counter() - began) / (len(frames) - 3)
+                taken.setdefault((count, precision), []).append(seconds)
+    rows = [
+        {
+            "objects": count,
+            "precision": precision,
+            "frames/s": round(1 / min(each), 1),
+            "of float32": f"{min(each) / min(taken[count, 'float32']):.2f}",
+        }
+        for (count, precision), each in taken.items()
+    ]
+    show("480p frames in memory to masks, best of 4", rows)
