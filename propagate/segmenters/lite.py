@@ -124,7 +124,7 @@ class Lite:
         maps, recall = self._draw(embedding, prompts)
         with self._precision():
             answer = self._network.decode(embedding.features, maps, recall)
-        logits = answer.logits.float().cpu().numpy()
+        logits = answer.logits.float().contiguous().cpu().numpy()  # not channels last
         scores = answer.scores.float().sigmoid().cpu().numpy()
         return [
             Candidates(prompt.object_id, logits[i], scores[i], embedding.size_hw)
