@@ -55,6 +55,16 @@ def test_both_lose_it_at_an_occluder(lost, found):
     assert fuse(forward, backward) == RIGHT[:lost] + [GONE] * (found - lost) + RIGHT[found:]
 
 
+def test_who_began_with_a_part_is_believed_for_less_of_the_way():
+    part = np.zeros(SIZE, bool)
+    part[:2, 34:36] = True  # a ninth of the block
+    apart = [at(x + 14) for x in range(20)]  # they agree nowhere
+    backward = [*apart[:-1], Answer(0.8, "tracked", encode_rle(part))]
+    assert change_frame(RIGHT, apart) in (9, 10)
+    assert change_frame(RIGHT, backward) in (13, 14)
+    assert change_frame(list(reversed(backward)), list(reversed(RIGHT))) in (4, 5)
+
+
 def test_one_pass_fills_the_frames_that_the_other_lost():
     holes = [GONE if 5 <= n < 8 else answer for n, answer in enumerate(RIGHT)]
     assert fuse(holes, RIGHT) == RIGHT
