@@ -182,6 +182,13 @@ def from_opencv(points_xy: npt.ArrayLike) -> FloatArray:
     return np.asarray(points_xy, np.float32) + np.float32(0.5)
 
 
+def opencv_affine(matrix: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """A (2, 3) affine map of places (x, y, 1), as OpenCV takes it: see `to_opencv`."""
+    affine = np.array(matrix, np.float64)
+    affine[:, 2] += affine[:, :2] @ (0.5, 0.5) - 0.5
+    return affine
+
+
 def to_grid(points_xy: npt.ArrayLike, size_hw: Size) -> FloatArray:
     """Points (..., 2) as `torch.nn.functional.grid_sample(align_corners=False)` counts them.
 

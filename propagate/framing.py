@@ -107,20 +107,15 @@ class Framing:
             return None
         if result.missing:
             return whole
-        boxes, cut = [], False
-        for mask in result.masks:
-            box = box_of(mask.pixels)
-            if box is not None:
-                beyond = _beyond(window, box, result.size_hw)
-                cut |= bool((beyond != box).any())
-                boxes.append(beyond)
-        return self.window(result.size_hw, boxes) if cut else None
+        found = _reaching(window, result)
+        if all(np.array_equal(box, beyond) for box, beyond in found):
+            return None
+        return self.window(result.size_hw, [beyond for _, beyond in found])
 
     def lacks(self, window: Window, result: FrameResult) -> tuple[int, int]:
         """How many objects are missing, and how many a window cuts off."""
-        boxes = [box_of(mask.pixels) for mask in result.masks]
-        beyond = [(box, _beyond(window, box, result.size_hw)) for box in boxes if box is not None]
-        return len(result.missing), sum(bool((box != more).any()) for box, more in beyond)
+        found = _reaching(window, result)
+        return len(result.missing), sum(not np.array_equal(*pair) for pair in found)
 
     def _needed(self, boxes: Sequence[FloatArray], size_hw: Size, part: float) -> FloatArray:
         """What must be in sight: (4,), within the picture, with a part of the margin."""
@@ -147,6 +142,12 @@ def _around(needed: FloatArray, size_hw: Size, share: float) -> Window:
     x0 = int(np.clip(round(float(centre_x) - width / 2), 0, size_hw[1] - width))
     y0 = int(np.clip(round(float(centre_y) - height / 2), 0, size_hw[0] - height))
     return Window(x0, y0, x0 + width, y0 + height)
+
+
+def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, FloatArray]]:
+    """The box (4,) of each mask, and the same with what a window may cut off."""
+    boxes = [box_of(mask.pixels) for mask in result.masks]
+    return [(box, _beyond(window, box, result.size_hw)) for box in boxes if box is not None]
 
 
 def _beyond(window: Window, box: FloatArray, size_hw: Size) -> FloatArray:
@@ -202,13 +203,7 @@ def map_in(window: Window, map_: FloatArray, size_hw: Size) -> FloatArray:
     height, width = map_.shape
     x0, y0, x1, y1 = window.part(size_hw)
     scale_x, scale_y = x1 - x0, y1 - y0
-    # OpenCV counts from the centre of the first cell.
-    matrix = np.array(
-        [
-            [scale_x, 0, x0 * width + scale_x / 2 - 0.5],
-            [0, scale_y, y0 * height + scale_y / 2 - 0.5],
-        ]
-    )
+    matrix = coords.opencv_affine([[scale_x, 0, x0 * width], [0, scale_y, y0 * height]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     shown = cv2.warpAffine(
         map_, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE

@@ -83,6 +83,16 @@ def test_grid_sample_reads_the_pixel_at_its_centre():
     assert torch.allclose(read, picture, atol=1e-4)
 
 
+def test_an_affine_map_does_the_same_to_places_as_opencv_counts_them():
+    matrix = np.array([[1.5, -0.3, 7.0], [0.2, 0.8, -4.0]])
+    places = coords.pixel_centres((5, 7)).reshape(-1, 2)
+    moved = places @ matrix[:, :2].T + matrix[:, 2]
+    theirs = coords.opencv_affine(matrix)
+    by_theirs = coords.to_opencv(places) @ theirs[:, :2].T + theirs[:, 2]
+    np.testing.assert_allclose(coords.from_opencv(by_theirs), moved, atol=1e-5)
+    assert np.array_equal(coords.opencv_affine(np.eye(2, 3)), np.eye(2, 3))
+
+
 def test_opencv_counts_from_the_centre_of_the_first_pixel():
     picture = np.random.default_rng(0).random((5, 7)).astype(np.float32)
     where = coords.to_opencv(coords.pixel_centres((5, 7)))

@@ -187,10 +187,9 @@ def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> Float
         return cover.copy()  # a guess is the caller's own
     ratio = coords.scale_points((1, 1), size_hw, cover.shape).astype(np.float64)
     turn = matrix[:, :2] * ratio[:, None] / ratio
-    offset = matrix[:, 2] * ratio + turn @ (0.5, 0.5) - 0.5  # OpenCV counts from cells' centres
     moved = cv2.warpAffine(
         cover,
-        np.column_stack([turn, offset]),
+        coords.opencv_affine(np.column_stack([turn, matrix[:, 2] * ratio])),
         cover.shape[::-1],
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,

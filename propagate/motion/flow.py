@@ -271,10 +271,9 @@ def _paint(start: FloatArray, seen: _objects.Seen, step_xy: _objects.Vector, siz
     if (high <= low).any():
         return
     ratio = coords.scale_points((1, 1), seen.cover.shape, small_hw)
-    offset = ratio / 2 + step - low - 0.5  # OpenCV counts from cells' centres
     inside = cv2.warpAffine(
         seen.cover,
-        np.column_stack([np.diag(ratio), offset]),
+        coords.opencv_affine(np.column_stack([np.diag(ratio), step - low])),
         (high - low).tolist(),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
