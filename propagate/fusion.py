@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from propagate.masks import decode_rle, encode_rle, iou
+from propagate.masks import area, decode_rle, encode_rle, iou
 from propagate.types import BoolArray, FrameResult, Mask, Missing, State
 
 _AGREEMENT = 0.25
@@ -110,7 +110,7 @@ def change_frame(forward: Sequence[Answer], backward: Sequence[Answer]) -> int:
 def _sizes(one: Answer, other: Answer) -> tuple[float, float]:
     """How wide two masks are, as roots of their areas, of a mean of 1; 1 where there is none."""
     pixels = one.pixels(), other.pixels()
-    roots = [0.0 if each is None else float(np.count_nonzero(each)) ** 0.5 for each in pixels]
+    roots = [0.0 if each is None else area(each) ** 0.5 for each in pixels]
     if min(roots) <= 0:
         return 1.0, 1.0
     return 2 * roots[0] / sum(roots), 2 * roots[1] / sum(roots)

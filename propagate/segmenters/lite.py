@@ -86,14 +86,11 @@ class Lite:
     def encode(self, image: ImageArray) -> LiteEmbedding:
         """See `Segmenter.encode`."""
         check_image(image)
-        size_hw = (image.shape[0], image.shape[1])
-        input_hw = input_size(size_hw, self._area)
-        small = cv2.resize(image, input_hw[::-1], interpolation=cv2.INTER_AREA)
-        pixels = torch.from_numpy(np.ascontiguousarray(small)).to(self._device)
-        batch = pixels.permute(2, 0, 1)[None]  # channels last in memory already
+        pixels = network_input(image, self._area).to(self._device)
         with self._precision():
-            features = self._network.encode(batch)
-        return LiteEmbedding(size_hw, input_hw, features)
+            features = self._network.encode(pixels)
+        size_hw = (image.shape[0], image.shape[1])
+        return LiteEmbedding(size_hw, (pixels.shape[2], pixels.shape[3]), features)
 
     @torch.inference_mode()
     def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
@@ -156,7 +153,7 @@ class Lite:
         return maps.to(self._device), torch.from_numpy(readings).to(self._device)
 
     def _precision(self) -> torch.autocast:
-        """Float32 on a CPU, where the fused network is as fast and answers alike everywhere."""
+        """Of what is not in 8 bits: float32 on a CPU, where the fused network is as fast."""
         fast = self._device.type != "cpu"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
 
@@ -181,6 +178,13 @@ def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
     scale = (area / (size_hw[0] * size_hw[1])) ** 0.5
     height, width = (max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in size_hw)
     return height, width
+
+
+def network_input(image: ImageArray, area: int) -> Tensor:
+    """A picture (H, W, 3) as the network sees it: (1, 3, h, w) uint8, channels last in memory."""
+    input_hw = input_size((image.shape[0], image.shape[1]), area)
+    small = cv2.resize(image, input_hw[::-1], interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None]
 
 
 def _padded_points(

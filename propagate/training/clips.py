@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from propagate.training import cutouts
-from propagate.training.photos import LabelArray
+from propagate.training.photos import LabelArray, segment_ids
 from propagate.types import FloatArray, ImageArray
 
 PASTED = 1 << 15
@@ -92,7 +92,7 @@ def _camera_path(
     low, high = settings.zoom
     span = max(height, width) * np.exp(rng.uniform(np.log(low), np.log(high)))
     scale = span / max(out_h, out_w)
-    ids = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
+    ids = segment_ids(labels)
     centre = np.array([width / 2, height / 2])
     if len(ids) and rng.random() < 0.85:
         ys, xs = np.nonzero(labels == rng.choice(ids))

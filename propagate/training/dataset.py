@@ -19,7 +19,7 @@ from propagate.segmenters._lite.prompt_maps import STRIDE
 from propagate.training import clips, cutouts, questions
 from propagate.training.clips import ClipSettings
 from propagate.training.cutouts import Cutout
-from propagate.training.photos import LabelArray, Photos
+from propagate.training.photos import LabelArray, Photos, segment_ids
 from propagate.types import BoolArray, FloatArray
 
 SOURCE_SHARES = {
@@ -222,7 +222,7 @@ class Samples(Dataset[dict[str, Tensor]]):
         number = self._draw(rng, stage)
         entry = self.photos.entries[number]
         labels = self.photos.labels(number, len(entry.labels) - 1)
-        ids = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
+        ids = segment_ids(labels)
         if not len(ids):
             return None
         together = entry.kind == "parts" and rng.random() < 0.7

@@ -138,6 +138,7 @@ def _start(folder: Path, recipe: Recipe, start: Path | None, device: str) -> _Ru
     else:
         if start.suffix == ".safetensors":
             network.load_state_dict(load_weights(start).state_dict())
+            trunk.ranges.zero_()  # were of the weights that it begins with
         else:
             published = torch.load(start, map_location="cpu", weights_only=True)
             trunk.load_state_dict(fold_imagenet(published))
