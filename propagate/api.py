@@ -12,9 +12,9 @@ from propagate import config as settings
 from propagate.anchors import Anchor, first_seen
 from propagate.corrections import Recomputation
 from propagate.errors import ConfigError, PromptError
+from propagate.logits import to_picture
 from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import to_picture
 from propagate.tracker import Config, Tracker, TrackerState, build
 from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt, check_image
 from propagate.videos import open_video

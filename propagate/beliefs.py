@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from propagate.coords import Size, Window
-from propagate.framing import map_in
 from propagate.types import FloatArray, Guess, Recall
+from propagate.windows import map_in
 
 _WELL_KNOWN = 0.85  # reading of the answered frames from which on it is the object
 

@@ -8,23 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
 
-from propagate import coords
 from propagate.coords import Size, Window
 from propagate.masks import box_of
-from propagate.types import (
-    BoolArray,
-    Evidence,
-    FloatArray,
-    FrameResult,
-    Guess,
-    Mask,
-    Prompt,
-)
+from propagate.types import Evidence, FloatArray, FrameResult, Guess, Prompt
+from propagate.windows import window_around
 
 _STEP = 0.85  # a window is this much smaller than the next larger one
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
@@ -68,7 +59,7 @@ class Framing:
             share = (before.y1 - before.y0) / size_hw[0]
             if self._share(roomy, size_hw) > share * _STEP**2:
                 return before
-        return _around(roomy, size_hw, self._share(roomy, size_hw))
+        return window_around(roomy, size_hw, self._share(roomy, size_hw))
 
     def closer(
         self, window: Window, asked: Mapping[int, Prompt], result: FrameResult
@@ -135,15 +126,6 @@ class Framing:
         return float(_STEP ** max(steps, 0))
 
 
-def _around(needed: FloatArray, size_hw: Size, share: float) -> Window:
-    """A window of a share of the picture, centred on what is needed, inside the picture."""
-    height, width = (max(1, round(side * share)) for side in size_hw)
-    centre_x, centre_y = (needed[:2] + needed[2:]) / 2
-    x0 = int(np.clip(round(float(centre_x) - width / 2), 0, size_hw[1] - width))
-    y0 = int(np.clip(round(float(centre_y) - height / 2), 0, size_hw[0] - height))
-    return Window(x0, y0, x0 + width, y0 + height)
-
-
 def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, FloatArray]]:
     """The box (4,) of each mask, and the same with what a window may cut off."""
     boxes = [box_of(mask.pixels) for mask in result.masks]
@@ -180,50 +162,6 @@ def boxes_sought(
     return boxes
 
 
-def prompt_in(window: Window, prompt: Prompt, size_hw: Size) -> Prompt:
-    """A prompt about a picture of `size_hw` as one about a window of it.
-
-    Points outside the window are left out; recalled maps are of the window already.
-    """
-    points, labels = _points_in(window, prompt.points_xy, prompt.labels)
-    return replace(
-        prompt,
-        points_xy=points,
-        labels=labels,
-        box=None if prompt.box is None else window.box(prompt.box),
-        mask=None if prompt.mask is None else prompt.mask[window.slices],
-        evidence=None
-        if prompt.evidence is None
-        else _evidence_in(window, prompt.evidence, size_hw),
-    )
-
-
-def map_in(window: Window, map_: FloatArray, size_hw: Size) -> FloatArray:
-    """The part of a map (h, w) of a picture of `size_hw` that a window shows, as (h, w)."""
-    height, width = map_.shape
-    x0, y0, x1, y1 = window.part(size_hw)
-    scale_x, scale_y = x1 - x0, y1 - y0
-    matrix = coords.opencv_affine([[scale_x, 0, x0 * width], [0, scale_y, y0 * height]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shown = cv2.warpAffine(
-        map_, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(shown, np.float32)
-
-
-def mask_in_picture(
-    mask: Mask, window: Window, size_hw: Size, given: Mapping[int, BoolArray]
-) -> Mask:
-    """A mask of a window as one of the picture of `size_hw`; those that were given, as given."""
-    if mask.object_id in given:
-        return replace(mask, pixels=given[mask.object_id])
-    if window.size_hw == size_hw:
-        return mask
-    pixels = np.zeros(size_hw, bool)
-    pixels[window.slices] = mask.pixels
-    return replace(mask, pixels=pixels)
-
-
 def extent_of(prompt: Prompt) -> FloatArray | None:
     """The box around everything that a prompt speaks of, or None."""
     boxes = [] if prompt.box is None else [prompt.box]
@@ -253,20 +191,3 @@ def with_answers(asked: Mapping[int, Prompt], result: FrameResult) -> dict[int, 
 def _is_vague(prompt: Prompt) -> bool:
     """Whether there are clicks alone, which do not say how far an object reaches."""
     return prompt.box is None and prompt.mask is None
-
-
-def _evidence_in(window: Window, evidence: Evidence, size_hw: Size) -> Evidence:
-    points, labels = _points_in(window, evidence.points_xy, evidence.labels)
-    return replace(
-        evidence,
-        prior=None if evidence.prior is None else map_in(window, evidence.prior, size_hw),
-        box=None if evidence.box is None else window.box(evidence.box),
-        points_xy=points,
-        labels=labels,
-    )
-
-
-def _points_in(window: Window, points_xy: FloatArray, labels: Any) -> tuple[FloatArray, Any]:
-    inside = coords.point_inside(window.points(points_xy), window.size_hw)
-    kept = None if labels is None else np.asarray(labels)[inside]
-    return window.points(points_xy)[inside], kept

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from propagate.masks import box_of
+from propagate.logits import on_logits, same_cells, to_picture
 from propagate.pieces import Doubts, divided, one_thing, without_doubtful
 from propagate.types import (
     BoolArray,
@@ -24,7 +22,6 @@ from propagate.types import (
     State,
 )
 
-_ROUNDING = 1e-5  # logits: two objects' margins that cancel must not both come out positive
 _HARDLY = 0.1  # of a place: below it an object is not expected there
 
 
@@ -97,11 +94,11 @@ class Selection:
         """
         if expected is None:
             return self._largest_of_the_best(candidates)
-        place = _on_logits(expected, candidates.logits[0], candidates.canvas)
+        place = on_logits(expected, candidates.logits[0], candidates.canvas)
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
         found = candidates.logits[best]
-        elsewhere = None if foreign is None else _on_logits(foreign, found, candidates.canvas)
+        elsewhere = None if foreign is None else on_logits(foreign, found, candidates.canvas)
         logits = without_doubtful(found, place, elsewhere, self._doubts)
         mistaken = bool(logits.max() <= 0 < found.max())
         return replace(_choice(candidates, best, logits), mistaken=mistaken)
@@ -131,7 +128,7 @@ class Selection:
             places: (h, w) 0..1 each, where they are taken to be.
         """
         one, other = choices
-        first, second = (_on_logits(place, one.logits, one.canvas) for place in places)
+        first, second = (on_logits(place, one.logits, one.canvas) for place in places)
         logits = divided((one.logits, other.logits), (first, second))
         return replace(one, logits=logits[0]), replace(other, logits=logits[1])
 
@@ -145,7 +142,7 @@ class Selection:
         inside = choice.logits > 0
         followed = False
         if place is not None:
-            here = _on_logits(place, choice.logits, choice.canvas)
+            here = on_logits(place, choice.logits, choice.canvas)
             followed = bool((here[inside] > _HARDLY).any())
         least = self._config.least_score if followed else self._config.return_score
         return choice.score >= least and bool(inside.any())
@@ -204,46 +201,11 @@ class Selection:
         return done
 
 
-def to_picture(
-    logits: FloatArray, size_hw: tuple[int, int], canvas: Canvas | None = None
-) -> BoolArray:
-    """Low-resolution logits (h, w), of the picture or its canvas → mask (H, W) bool."""
-    if canvas is not None:
-        # In two steps, as SAM does: to the input's size, then the picture's part to the picture's.
-        whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-        logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
-    pixels = np.zeros(size_hw, bool)
-    cells = box_of(logits > 0)
-    if cells is None:
-        return pixels
-    x0, y0, x1, y1 = cells.astype(int).tolist()
-    rows, tall = _aligned(y0, y1, logits.shape[0], size_hw[0])
-    columns, wide = _aligned(x0, x1, logits.shape[1], size_hw[1])
-    part = np.ascontiguousarray(logits[rows, columns])
-    size = wide.stop - wide.start, tall.stop - tall.start
-    pixels[tall, wide] = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) > _ROUNDING
-    return pixels
-
-
-def _aligned(first: int, last: int, cells: int, pixels: int) -> tuple[slice, slice]:
-    """The cells around first <= cell < last that begin and end with a pixel, and those pixels.
-
-    Enlarged alone, they come out as they do in the whole: most of a picture need not be enlarged.
-    """
-    step = cells // math.gcd(cells, pixels)
-    start = max(0, (first - 1) // step * step)
-    stop = min(cells, -(-(last + 1) // step) * step)
-    return slice(start, stop), slice(start * pixels // cells, stop * pixels // cells)
-
-
-def _on_logits(place: FloatArray, logits: FloatArray, canvas: Canvas | None) -> FloatArray:
-    """A map of the picture on the cells of logits (h, w); 0 where those are padding."""
-    logits_hw = logits.shape[0], logits.shape[1]
-    height, width = logits_hw if canvas is None else canvas.cells_hw(logits_hw)
-    resized = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
-    whole = np.zeros(logits_hw, np.float32)
-    whole[:height, :width] = resized
-    return whole
+def on_one_grid(choices: Iterable[Choice]) -> list[Choice]:
+    """The choices, all on the finest cells among them: what was seen from near has smaller ones."""
+    found = list(choices)
+    logits = same_cells([choice.logits for choice in found])
+    return [replace(choice, logits=one) for choice, one in zip(found, logits, strict=True)]
 
 
 def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:

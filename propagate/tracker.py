@@ -14,14 +14,14 @@ from propagate import plugins
 from propagate.beliefs import Beliefs
 from propagate.coords import Window
 from propagate.framing import Config as FramingConfig
-from propagate.framing import Framing, boxes_sought, mask_in_picture, prompt_in, with_answers
+from propagate.framing import Framing, boxes_sought, with_answers
 from propagate.identity import divided, elsewhere, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection
+from propagate.selection import Choice, Selection, on_one_grid
 from propagate.selection import Config as SelectionConfig
 from propagate.types import (
     Embedding,
@@ -31,6 +31,7 @@ from propagate.types import (
     Missing,
     Prompt,
 )
+from propagate.windows import mask_in_picture, prompt_in
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class Tracker:
             key = answer.object_id
             believed = beliefs.expected(key), beliefs.foreign(key)
             choices[key] = self.selection.choose(answer, *believed)
-        return list(choices.values())
+        return on_one_grid(choices.values())
 
     def _answer(
         self,

@@ -19,7 +19,7 @@ PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prompting", "selection"}
-TRACKER |= {"tracker"}
+TRACKER |= {"logits", "windows", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "corrections", "review"}
@@ -30,7 +30,9 @@ ALLOWED: dict[str, set[str]] = {
     "masks": VALUES | {"coords"},
     "config": VALUES,
     "plugins": PURE,
-    "segmenters": FLOOR,
+    "windows": PURE,
+    "logits": PURE,
+    "segmenters": FLOOR | {"windows"},
     "motion": FLOOR,
     "memory": FLOOR,
     "videos": FLOOR,
@@ -39,11 +41,11 @@ ALLOWED: dict[str, set[str]] = {
     "fusion": PURE,
     "review": PURE | {"anchors"},
     "corrections": TRACKER | {"anchors", "fusion", "videos"},
-    "beliefs": PURE | {"framing"},
-    "framing": PURE,
+    "beliefs": PURE | {"windows"},
+    "framing": PURE | {"windows"},
     "prompting": FLOOR | PROTOCOLS,
     "pieces": VALUES | {"coords", "masks"},
-    "selection": FLOOR | PROTOCOLS | {"pieces"},
+    "selection": FLOOR | PROTOCOLS | {"logits", "pieces"},
     "identity": PURE | {"beliefs", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},

@@ -19,8 +19,8 @@ from propagate import coords, masks
 from propagate.automatic.places import Crop, crops, grid
 from propagate.coords import Size
 from propagate.errors import ConfigError
+from propagate.logits import to_picture
 from propagate.segmenters import Segmenter
-from propagate.selection import to_picture
 from propagate.types import BoolArray, Candidates, Canvas, Embedding, FloatArray, ImageArray, Prompt
 
 _EDGE = 20  # pixels: what ends so near to a crop's edge is cut by it
@@ -177,7 +177,7 @@ def _stability(logits: FloatArray, offset: float) -> float:
 
 
 def _enlarged(logits: FloatArray, size_hw: Size, canvas: Canvas | None) -> FloatArray:
-    """Logits (H, W) at the picture's size, see `selection.to_picture`."""
+    """Logits (H, W) at the picture's size, see `logits.to_picture`."""
     if canvas is not None:
         whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
         logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]

@@ -13,24 +13,29 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from propagate import coords
+from propagate.coords import Window
 from propagate.errors import ConfigError
 from propagate.segmenters._device import choose_device
-from propagate.segmenters._lite import int8, prompt_maps
+from propagate.segmenters._lite import int8
+from propagate.segmenters._lite.drawing import draw
 from propagate.segmenters._lite.fast import fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
 from propagate.segmenters._lite.weights import load_weights
 from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt, check_image
+from propagate.windows import map_in, map_in_picture, prompt_in, window_around
 
 SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
 _MULTIPLE = 32  # of the network's input sides
 _BATCH = 8  # questions at a time: what lies between the layers then fits a CPU's cache
 _OWN_TRUST = 1.0  # in an answer of its own
+_ROOM = 0.4  # around a box that is looked at from near, in its own sizes
+_NEARER = 0.8  # of the picture's sides: a window larger than that shows little more
+_LARGEST = 4  # input pixels that a pixel of the picture may become
+_FAR_OUT = -10.0  # logit of what the box leaves out of sight
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,19 @@ class LiteEmbedding:
     """An encoded picture.
 
     Attributes:
-        size_hw: (H, W) of the picture.
+        image: (H, W, 3), the picture: small things in it may be looked at again.
         input_hw: size at which the network saw it.
         features: the pyramid, batch of one.
     """
 
-    size_hw: tuple[int, int]
+    image: ImageArray
     input_hw: tuple[int, int]
     features: Features
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(H, W) of the picture."""
+        return self.image.shape[0], self.image.shape[1]
 
     @cached_property
     def keys(self) -> Tensor:
@@ -89,28 +99,54 @@ class Lite:
         pixels = network_input(image, self._area).to(self._device)
         with self._precision():
             features = self._network.encode(pixels)
-        size_hw = (image.shape[0], image.shape[1])
-        return LiteEmbedding(size_hw, (pixels.shape[2], pixels.shape[3]), features)
+        return LiteEmbedding(image, (pixels.shape[2], pixels.shape[3]), features)
 
     @torch.inference_mode()
     def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """See `Segmenter.decode`; three candidates a prompt.
 
-        Clicks and boxes say little: each of their answers is asked about again, as a rough mask.
+        Clicks and boxes say little: each of their answers is asked about again, as a rough mask. A
+        small box is looked at from near for that, which costs one more encoding.
         """
         answers = self._answers(embedding, prompts)
-        vague = [n for n, prompt in enumerate(prompts) if _is_vague(prompt)]
-        again = [
-            replace(prompts[n], evidence=Evidence(prior=_sigmoid(logits), trust=_OWN_TRUST))
-            for n in vague
-            for logits in answers[n].logits
-        ]
-        better = [_best(answer) for answer in self._answers(embedding, again)]
-        for place, n in enumerate(vague):
-            three = better[3 * place : 3 * place + 3]
-            logits, scores = (np.stack(values) for values in zip(*three, strict=True))
-            answers[n] = replace(answers[n], logits=logits, scores=scores)
+        far = []
+        for n, prompt in enumerate(prompts):
+            if not _is_vague(prompt):
+                continue
+            window = _close_up(prompt, embedding)
+            if window is None:
+                far.append(n)
+            else:
+                answers[n] = self._from_near(embedding, window, prompt, answers[n])
+        priors = [_sigmoid(answers[n].logits) for n in far]
+        again = self._again(embedding, [prompts[n] for n in far], priors)
+        for n, answer in zip(far, again, strict=True):
+            answers[n] = answer
         return answers
+
+    def _again(
+        self, embedding: LiteEmbedding, prompts: Sequence[Prompt], priors: Sequence[FloatArray]
+    ) -> list[Candidates]:
+        """Answers to prompts, each asked with each of K priors (K, h, w) 0..1: K candidates."""
+        asked = [
+            replace(prompt, evidence=Evidence(prior=prior, trust=_OWN_TRUST))
+            for prompt, each in zip(prompts, priors, strict=True)
+            for prior in each
+        ]
+        found = iter(self._answers(embedding, asked))
+        return [_best_of([next(found) for _ in each]) for each in priors]
+
+    def _from_near(
+        self, embedding: LiteEmbedding, window: Window, prompt: Prompt, answer: Candidates
+    ) -> Candidates:
+        """An answer, each candidate asked about again in a window of the picture."""
+        size_hw = embedding.size_hw
+        near = self.encode(embedding.image[window.slices])
+        asked = prompt_in(window, prompt, size_hw)
+        priors = [map_in(window, one, size_hw) for one in _sigmoid(answer.logits)]
+        (better,) = self._again(near, [asked], [np.stack(priors)])
+        logits = [map_in_picture(window, one, size_hw, _FAR_OUT) for one in better.logits]
+        return replace(better, logits=np.stack(logits), size_hw=size_hw)
 
     def _answers(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """The network's own answers."""
@@ -118,39 +154,18 @@ class Lite:
         return [answer for batch in batches for answer in self._batch(embedding, batch)]
 
     def _batch(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
-        maps, recall = self._draw(embedding, prompts)
+        features = embedding.features
+        cells_hw = (features.wide.shape[2], features.wide.shape[3])
+        drawn = draw(prompts, embedding.size_hw, embedding.input_hw, cells_hw)
+        maps, recall = (each.to(self._device) for each in drawn)
         with self._precision():
-            answer = self._network.decode(embedding.features, maps, recall)
+            answer = self._network.decode(features, maps, recall)
         logits = answer.logits.float().contiguous().cpu().numpy()  # not channels last
         scores = answer.scores.float().sigmoid().cpu().numpy()
         return [
             Candidates(prompt.object_id, logits[i], scores[i], embedding.size_hw)
             for i, prompt in enumerate(prompts)
         ]
-
-    def _draw(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
-        """The decoder's inputs: prompt maps (N, 6, h, w) and memory readings (N, 5, h16, w16)."""
-        from_hw, to_hw = embedding.size_hw, embedding.input_hw
-        grid_hw = (to_hw[0] // prompt_maps.STRIDE, to_hw[1] // prompt_maps.STRIDE)
-        points, labels = _padded_points(prompts, from_hw, to_hw)
-        boxes = np.full((len(prompts), 4), np.nan, np.float32)
-        priors = np.zeros((len(prompts), 3, *grid_hw), np.float32)
-        readings = np.zeros((len(prompts), 5, *embedding.features.wide.shape[-2:]), np.float32)
-        for i, prompt in enumerate(prompts):
-            if prompt.box is not None:
-                boxes[i] = coords.scale_box(prompt.box, from_hw, to_hw)
-            priors[i] = _prior_maps(prompt, grid_hw)
-            evidence = prompt.evidence or Evidence()
-            if evidence.recall is not None:
-                readings[i, :4] = evidence.recall
-                readings[i, 4] = 1
-        drawn = [
-            prompt_maps.draw_points(torch.from_numpy(points), torch.from_numpy(labels), grid_hw),
-            prompt_maps.draw_boxes(torch.from_numpy(boxes), grid_hw),
-            torch.from_numpy(priors),
-        ]
-        maps = torch.cat(drawn, 1).contiguous(memory_format=torch.channels_last)
-        return maps.to(self._device), torch.from_numpy(readings).to(self._device)
 
     def _precision(self) -> torch.autocast:
         """Of what is not in 8 bits: float32 on a CPU, where the fused network is as fast."""
@@ -163,14 +178,33 @@ def _is_vague(prompt: Prompt) -> bool:
     return prompt.mask is None and prompt.evidence is None
 
 
+def _close_up(prompt: Prompt, embedding: LiteEmbedding) -> Window | None:
+    """A window around a box, and clicks on the object, that are small in the picture; or None."""
+    if prompt.box is None:
+        return None
+    corners = prompt.box.reshape(2, 2)
+    if prompt.labels is not None:
+        corners = np.concatenate([corners, prompt.points_xy[prompt.labels]])
+    low, high = corners.min(0), corners.max(0)
+    sides = np.array(embedding.size_hw[::-1])
+    least = np.array(embedding.input_hw[::-1]) / _LARGEST
+    share = float(np.max(np.maximum((1 + 2 * _ROOM) * (high - low), least) / sides))
+    extent = np.concatenate([low, high])
+    return window_around(extent, embedding.size_hw, share) if share < _NEARER else None
+
+
 def _sigmoid(logits: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
-def _best(candidates: Candidates) -> tuple[FloatArray, np.float32]:
-    """Logits (h, w) and score of the best of them."""
-    best = candidates.scores.argmax()
-    return candidates.logits[best], candidates.scores[best]
+def _best_of(answers: Sequence[Candidates]) -> Candidates:
+    """The best candidate of each of K answers, as one answer."""
+    best = [answer.scores.argmax() for answer in answers]
+    return replace(
+        answers[0],
+        logits=np.stack([answer.logits[k] for answer, k in zip(answers, best, strict=True)]),
+        scores=np.stack([answer.scores[k] for answer, k in zip(answers, best, strict=True)]),
+    )
 
 
 def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:
@@ -185,35 +219,6 @@ def network_input(image: ImageArray, area: int) -> Tensor:
     input_hw = input_size((image.shape[0], image.shape[1]), area)
     small = cv2.resize(image, input_hw[::-1], interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)[None]
-
-
-def _padded_points(
-    prompts: Sequence[Prompt], from_hw: tuple[int, int], to_hw: tuple[int, int]
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Points (N, P, 2) in pixels of the input and labels (N, P): 1, 0, or -1 for padding."""
-    most = max(len(prompt.points_xy) for prompt in prompts)
-    points = np.zeros((len(prompts), most, 2), np.float32)
-    labels = np.full((len(prompts), most), -1, np.int64)
-    for i, prompt in enumerate(prompts):
-        count = len(prompt.points_xy)
-        if count and prompt.labels is not None:
-            points[i, :count] = coords.scale_points(prompt.points_xy, from_hw, to_hw)
-            labels[i, :count] = prompt.labels
-    return points, labels
-
-
-def _prior_maps(prompt: Prompt, grid_hw: tuple[int, int]) -> FloatArray:
-    """(3, h, w): the prior, how far to trust it, and whether it is the user's own mask."""
-    maps = np.zeros((3, *grid_hw), np.float32)
-    evidence = prompt.evidence or Evidence()
-    if prompt.mask is not None:
-        given = prompt.mask.astype(np.float32)
-        maps[0] = cv2.resize(given, grid_hw[::-1], interpolation=cv2.INTER_AREA)
-        maps[1:] = 1
-    elif evidence.prior is not None and evidence.trust > 0:
-        maps[0] = cv2.resize(evidence.prior, grid_hw[::-1], interpolation=cv2.INTER_LINEAR)
-        maps[1] = evidence.trust
-    return maps
 
 
 def build(config: Config) -> Lite:

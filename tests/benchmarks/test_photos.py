@@ -12,8 +12,8 @@ import pytest
 
 import propagate
 from propagate.evaluation.prompts import corrective_click, simulate_prompt
+from propagate.logits import to_picture
 from propagate.masks import iou
-from propagate.selection import to_picture
 from propagate.training.photos import Photos
 from propagate.types import Candidates, Prompt
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import propagate
-from propagate.selection import to_picture
+from propagate.logits import to_picture
 from propagate.types import Frame, Prompt
 
 pytestmark = pytest.mark.bench

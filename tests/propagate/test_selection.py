@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from propagate.selection import Choice, Config, Selection, to_picture
+from propagate.logits import to_picture
+from propagate.selection import Choice, Config, Selection, on_one_grid
 from propagate.types import Candidates, Canvas, Guess, Prompt, Recall
 
 SIZE = (96, 130)
@@ -50,6 +51,16 @@ def test_a_missing_object_needs_a_better_answer_to_return() -> None:
     assert not policy.is_seen(choice, elsewhere), "it may be another one"
     assert not policy.is_seen(choice, None)
     assert not policy.is_seen(Choice(1, -np.ones((4, 4), np.float32), 0.9), here)
+
+
+def test_answers_of_different_cells_become_masks_together() -> None:
+    coarse, fine = np.full((24, 32), -4, np.float32), np.full((96, 128), -4, np.float32)
+    coarse[:, :16], fine[:, 64:] = 4, 4
+    choices = on_one_grid([Choice(1, coarse, 0.9), Choice(2, fine, 0.9)])
+    assert [choice.logits.shape for choice in choices] == [(96, 128)] * 2
+    left, right = selection().masks(choices, {}, (192, 256))
+    assert left.pixels[:, :124].all() and right.pixels[:, 132:].all()
+    assert not (left.pixels & right.pixels).any()
 
 
 @settings(max_examples=60, deadline=None)

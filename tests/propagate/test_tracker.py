@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 
@@ -222,6 +223,21 @@ def test_small_objects_are_looked_at_closely_and_answered_in_the_picture(lanes) 
         state = tracker.step(state, frame, prompts)
         assert state.window is not None and state.window.size_hw[0] < 240
         assert masks.iou(state.last[2].pixels, true_mask(lanes, 2, frame.index)) > 0.8
+
+
+def test_small_boxes_and_a_mask_far_apart_in_one_frame(lanes) -> None:
+    frame = next(iter(lanes.frames()))
+    scale = 3  # so that the boxes are small against what the network sees of the picture
+    large = cv2.resize(frame.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    truths = {i: true_mask(lanes, i, 0).repeat(scale, 0).repeat(scale, 1) for i in (1, 2, 3)}
+    prompts = [Prompt(0, i, box=masks.box_of(truths[i])) for i in (1, 2)]
+    prompts.append(Prompt(0, 3, mask=truths[3]))
+    tracker = propagate.load_tracker(segmenter=SMALL)
+    result = tracker.step(tracker.start(), propagate.Frame(0, large), prompts).last
+    assert [mask.object_id for mask in result.masks] == [1, 2, 3]
+    for mask in result.masks:
+        assert masks.iou(mask.pixels, truths[mask.object_id]) > 0.85, mask.object_id
+    assert np.sum([mask.pixels for mask in result.masks], axis=0).max() == 1
 
 
 def test_what_a_click_found_is_looked_at_again_from_near(lanes) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import propagate
 from propagate import Prompt
-from propagate.selection import to_picture
+from propagate.logits import to_picture
 from propagate.testing import check_segmenter
 
 
