@@ -163,21 +163,28 @@ class Recomputation:
         """
         before = self.now(index)
         ids = [mask.object_id for mask in before.masks]
-        state = self.tracker.start()
-        for number, other in enumerate(others):
-            state = self._shown(state, other, number)
         place = self._shown(self.tracker.start(), index, len(others), ids)
         objects = {i: replace(status, score=before[i].score) for i, status in place.objects.items()}
-        return replace(place, memory=state.memory, objects=objects)
+        return replace(place, memory=self._having_seen(others).memory, objects=objects)
 
     def _begin(self, near: int, other: int | None) -> TrackerState:
         """The state after the first frame of a pass, which remembers another frame as well."""
         ids = [mask.object_id for mask in self.now(near).masks]
-        place = self._shown(self.tracker.start(), near, 1, ids)
-        if other is None:
-            return place
-        known = self._shown(self.tracker.start(), other, 0, ids)
-        return replace(place, memory=self._shown(known, near, 1, ids).memory)
+        return self._having_seen([near] if other is None else [other, near], ids)
+
+    def _having_seen(
+        self, indices: Sequence[int], ids: Collection[int] | None = None
+    ) -> TrackerState:
+        """The state after the last of some frames that remembers all of them.
+
+        Only the memory goes from one to the next: they are no neighbours, so neither motion nor
+        the window of one says anything of another.
+        """
+        state = self.tracker.start()
+        for number, index in enumerate(indices):
+            unmoved = replace(self.tracker.start(), memory=state.memory)
+            state = self._shown(unmoved, index, number, ids)
+        return state
 
     def _shown(
         self, state: TrackerState, index: int, number: int, ids: Collection[int] | None = None

@@ -14,7 +14,7 @@ from propagate.errors import InputError, PromptError, VideoError
 from propagate.masks import iou
 from propagate.segmenters.colour import ColourSegmenter
 from propagate.testing import moving_shapes
-from propagate.types import Prompt
+from propagate.types import FrameResult, Mask, Prompt
 
 COLOUR = {"name": "colour", "long_side": 96}
 
@@ -157,6 +157,25 @@ def test_the_better_side_wins_where_an_occluder_breaks_the_forward_pass(tracker)
     assert before[:7].min() > 0.8, "the forward pass begins right"
     assert before[20:27].mean() < 0.5, "and is broken by the wall"
     assert after[:7].min() > 0.8 and after[20:28].min() > 0.8
+
+
+def test_a_pass_begins_as_close_to_its_anchor_as_tracking_does(tracker):
+    """What another anchor shows far away or large must not widen the look at this one."""
+    near, far = np.zeros((2, 480, 640, 3), np.uint8)
+    near[200:260, 80:140] = far[40:400, 240:600] = (220, 60, 40)
+    masks = [image[..., 0] > 0 for image in (near, far)]
+    frames = [propagate.Frame(index, image) for index, image in enumerate((near, far))]
+    results = {
+        frame.index: FrameResult(frame.index, None, frame.size_hw, (Mask(1, mask),))
+        for frame, mask in zip(frames, masks, strict=True)
+    }
+    prompts = [Prompt(1, 1, mask=masks[1])]
+    video = propagate.open_video(np.stack([near, far]))
+    begun = Recomputation(video, results, tracker, [(0, 1)], prompts)._begin(0, 1)
+    alone = tracker.step(tracker.start(), frames[0], [Prompt(0, 1, mask=masks[0])])
+    assert begun.window == alone.window and begun.window.size_hw[0] < 200
+    parts = {look.part for look in begun.memory.anchors}
+    assert {look.part for look in alone.memory.anchors} < parts, "and remembers the other one"
 
 
 def test_both_ways_is_what_a_correction_at_the_second_anchor_gives(clip, tracker):
