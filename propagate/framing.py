@@ -18,6 +18,8 @@ from propagate.types import Evidence, FloatArray, FrameResult, Guess, Prompt
 from propagate.windows import window_around
 
 _STEP = 0.85  # a window is this much smaller than the next larger one
+_FARTHER = 1.7  # sides of the window in which something is sought that one does not show
+_NEARLY_ALL = 0.8  # of the sides of what is looked at: a window that large shows little else
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
 
 
@@ -80,24 +82,28 @@ class Framing:
         boxes += [extent_of(prompt) for prompt in vague]
         found = [box for box in boxes if box is not None]
         near = self.window(result.size_hw, found)
-        return near if near.size_hw[0] < 0.8 * window.size_hw[0] else None
+        return near if near.size_hw[0] < _NEARLY_ALL * window.size_hw[0] else None
 
     def wider(self, window: Window, result: FrameResult) -> Window | None:
         """Where to look as well: things may have jumped out of a window, or reach out of it.
+
+        What jumped is not far: a small thing is recognised in a window some larger, where it would
+        not be in the whole picture, which is looked at in the next frame if need be.
 
         Args:
             window: from where `result` was seen.
             result: the answers.
 
         Returns:
-            The whole picture if something is missing, a window that holds more beyond the edges
-            at which masks are cut off, or None.
+            A larger window if something is missing, one that holds more beyond the edges at which
+            masks are cut off, or None.
         """
         whole = Window.whole(result.size_hw)
         if window == whole:
             return None
         if result.missing:
-            return whole
+            share = _FARTHER * window.size_hw[0] / result.size_hw[0]
+            return whole if share >= _NEARLY_ALL else _enlarged(window, result.size_hw, share)
         found = _reaching(window, result)
         if all(np.array_equal(box, beyond) for box, beyond in found):
             return None
@@ -124,6 +130,12 @@ class Framing:
         share = float(np.max((needed[2:] - needed[:2]) / size_hw[::-1]))
         steps = np.floor(np.log(max(share, self._config.closest)) / np.log(_STEP) + 1e-6)
         return float(_STEP ** max(steps, 0))
+
+
+def _enlarged(window: Window, size_hw: Size, share: float) -> Window:
+    """A window of a share of the picture's sides around another one."""
+    corners = np.array([window.x0, window.y0, window.x1, window.y1], np.float32)
+    return window_around(corners, size_hw, share)
 
 
 def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, FloatArray]]:

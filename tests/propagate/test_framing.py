@@ -133,9 +133,12 @@ class TestWider:
         corner = Window(0, 0, 200, 120)
         assert self.framing.wider(corner, self.result((0, 0, 20, 20))) is None
 
-    def test_what_is_missing_is_sought_everywhere_once(self) -> None:
+    def test_what_is_missing_is_sought_around_and_in_a_large_window_everywhere(self) -> None:
         whole = Window.whole(SIZE)
         missing = self.result((220, 120, 300, 200), missing=True)
-        assert self.framing.wider(self.window, missing) == whole
+        wider = self.framing.wider(self.window, missing)
+        assert wider is not None and wider.holds([200, 100, 400, 220])
+        assert 1.6 < wider.size_hw[0] / self.window.size_hw[0] < 1.8
+        assert self.framing.wider(Window(100, 0, 700, 360), missing) == whole
         assert self.framing.wider(whole, missing) is None
         assert self.framing.lacks(whole, missing) == (1, 0)
