@@ -20,9 +20,12 @@ import numpy.typing as npt
 from propagate.masks import area, decode_rle, encode_rle, iou
 from propagate.types import BoolArray, FrameResult, Mask, Missing, State
 
-_AGREEMENT = 0.25
-"""Weight of the agreement, times the number of frames: what the sum of weights can lose at most
-when the change is not made in the middle, so that agreement wins over nearness to an anchor."""
+Series = npt.NDArray[np.float64]
+
+_AGREEMENT = 0.2
+"""Weight of the agreement, times the number of frames: the sum of weights loses a quarter of that
+number if the change is made at an end and not in the middle, so that agreement wins over nearness
+to an anchor everywhere but beside the other one."""
 
 _MISSING = 0.25  # what the weight of an answer without a mask is worth, as if it were a score
 _FILL = 0.5  # expected IoU from which one pass's mask fills a frame where the other has none
@@ -95,25 +98,41 @@ def change_frame(forward: Sequence[Answer], backward: Sequence[Answer]) -> int:
 
     A pass weighs, in every frame, its expected IoU times how near its own anchor is, from 1 there
     to 0 at the other one, times how wide the object is in that anchor: who began with a part that
-    shows from behind something follows a part. The sum of the weights of what is taken, with the
-    agreement at the frame of the change, is made as large as possible.
+    shows from behind something follows a part. What is much smaller or larger than the anchors,
+    one of which is at either side, weighs less: who lost a part, or took what is not the object.
+    The sum of the weights of what is taken, with the agreement at the frame of the change, is made
+    as large as possible.
     """
     length = len(forward) - 1
     near = np.arange(length + 1) / max(length, 1)
-    first, final = _sizes(forward[0], backward[-1])
-    ahead = np.array([_worth(answer) for answer in forward]) * (1 - near) * first
-    behind = np.array([_worth(answer) for answer in backward]) * near * final
+    areas, areas_behind = _areas(forward), _areas(backward)
+    first, final = _widths(areas[0], areas_behind[-1])
+    usual = areas[0] ** (1 - near) * areas_behind[-1] ** near
+    ahead = _worths(forward) * _likeness(areas, usual) * (1 - near) * first
+    behind = _worths(backward) * _likeness(areas_behind, usual) * near * final
     taken = np.cumsum(ahead) + behind.sum() - np.cumsum(behind)
     return int((taken + _AGREEMENT * length * _agreement(forward, backward)).argmax())
 
 
-def _sizes(one: Answer, other: Answer) -> tuple[float, float]:
-    """How wide two masks are, as roots of their areas, of a mean of 1; 1 where there is none."""
-    pixels = one.pixels(), other.pixels()
-    roots = [0.0 if each is None else area(each) ** 0.5 for each in pixels]
-    if min(roots) <= 0:
+def _areas(answers: Sequence[Answer]) -> Series:
+    """(n,) pixels, 0 where there is no mask."""
+    pixels = (answer.pixels() for answer in answers)
+    return np.array([0 if each is None else area(each) for each in pixels], float)
+
+
+def _widths(one: float, other: float) -> tuple[float, float]:
+    """How wide two masks of these areas are, of a mean of 1; 1 where there is none."""
+    if min(one, other) <= 0:
         return 1.0, 1.0
-    return 2 * roots[0] / sum(roots), 2 * roots[1] / sum(roots)
+    total = one**0.5 + other**0.5
+    return 2 * one**0.5 / total, 2 * other**0.5 / total
+
+
+def _likeness(areas: Series, usual: Series) -> Series:
+    """(n,) 0..1: the smaller of two areas as a share of the larger; 1 where there is none."""
+    known = (areas > 0) & (usual > 0)
+    pair = np.where(known, [areas, usual], 1.0)
+    return np.asarray(pair.min(0) / pair.max(0))
 
 
 def separated(answers: Mapping[int, Answer]) -> dict[int, Answer]:
@@ -167,11 +186,12 @@ def _without(answer: Answer, pixels: BoolArray, taken: BoolArray) -> Answer:
     return replace(answer, rle=encode_rle(left))
 
 
-def _worth(answer: Answer) -> float:
-    return answer.score if answer.rle is not None else _MISSING
+def _worths(answers: Sequence[Answer]) -> Series:
+    """(n,) what each answer's own word is worth."""
+    return np.array([_MISSING if one.rle is None else one.score for one in answers])
 
 
-def _agreement(forward: Sequence[Answer], backward: Sequence[Answer]) -> npt.NDArray[np.float64]:
+def _agreement(forward: Sequence[Answer], backward: Sequence[Answer]) -> Series:
     """(n,) IoU of the two passes' masks, 1 where both have none; the least of a frame's neighbours.
 
     Two objects that cross are at one place for a moment: that alone is no agreement.

@@ -65,6 +65,22 @@ def test_who_began_with_a_part_is_believed_for_less_of_the_way():
     assert change_frame(list(reversed(backward)), list(reversed(RIGHT))) in (4, 5)
 
 
+@pytest.mark.parametrize("wide", [1, 30])
+def test_who_lost_a_part_or_took_too_much_is_not_believed_however_sure_it_is(wide):
+    """The backward pass goes astray at once, and is found again by the first anchor's memory."""
+
+    def block(x, width, score=0.7):
+        mask = np.zeros(SIZE, bool)
+        mask[:, x : x + width] = True
+        return Answer(score, "tracked", encode_rle(mask))
+
+    whole = [block(4, 6) for _ in range(20)]
+    astray = [block(4, wide, 0.95) for _ in range(16)]
+    backward = [*whole[:3], *astray, whole[-1]]
+    assert fuse(whole, backward)[:15] == whole[:15]
+    assert fuse(backward[::-1], whole)[5:] == whole[5:]
+
+
 def test_one_pass_fills_the_frames_that_the_other_lost():
     holes = [GONE if 5 <= n < 8 else answer for n, answer in enumerate(RIGHT)]
     assert fuse(holes, RIGHT) == RIGHT
