@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import CHANNELS, SameConv, Trunk, fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
-from propagate.types import Evidence, Prompt
+from propagate.types import Candidates, Evidence, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,20 @@ def test_a_batch_answers_as_single_questions_do(segmenter, disc) -> None:
             np.abs(alone.logits - answer.logits).mean() < 0.05 * np.abs(answer.logits).std() + 0.02
         )
         assert np.abs(alone.scores - answer.scores).max() < 0.05
+
+
+def test_an_answer_asked_about_again_stays_the_part_or_the_whole_that_it_was() -> None:
+    part, whole = np.full((2, 6, 8), -4, np.float32)
+    part[:2, :4], whole[:, :4] = 4, 4
+    scores = np.array([0.8, 0.7, 0.1], np.float32)
+    answer = Candidates(1, np.stack([part, whole, -whole]), scores, (24, 32))
+    priors = np.stack([part, whole, whole]) > 0
+    found = lite._improved([answer] * 3, priors.astype(np.float32))
+    np.testing.assert_array_equal(found.logits, [part, whole, whole])
+    np.testing.assert_allclose(found.scores, [0.8, 0.7, 0.7])
+    much_better = replace(answer, scores=np.array([0.9, 0.4, 0.1], np.float32))
+    sure = lite._improved([much_better], priors[1:2].astype(np.float32))
+    np.testing.assert_array_equal(sure.logits[0], part)
 
 
 def test_same_question_same_answer(segmenter, disc) -> None:
