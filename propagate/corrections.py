@@ -18,7 +18,8 @@ from propagate.errors import InputError, PromptError
 from propagate.fusion import Answer, fuse, packed, separated, settled, unpacked
 from propagate.prompting import merge_prompts
 from propagate.selection import Choice, Selection
-from propagate.tracker import Tracker, TrackerState
+from propagate.shown import Shown, after, last_of
+from propagate.tracker import Tracker
 from propagate.types import Frame, FrameResult, Mask, Prompt
 from propagate.videos import Video
 
@@ -124,6 +125,10 @@ class Recomputation:
             if index in self._asked or not _same(result, self.before[index]):
                 yield result
 
+    @property
+    def _shown(self) -> Shown:
+        return Shown(self.tracker, self._frame, self.now)
+
     def now(self, index: int) -> FrameResult:
         """The result of a frame as far as it is computed; KeyError where there was none."""
         before = self.before[index]
@@ -143,10 +148,10 @@ class Recomputation:
                 *self.anchors,
                 *((p.frame_index, p.object_id) for p in self.prompts if p.frame_index < index),
             ]
-            state = self._seen_at(index, neighbours(settled_before, index, asked))
-            number = _after(state)
+            state = self._shown.again(index, neighbours(settled_before, index, asked))
+            number = after(state)
             numbered = [replace(prompt, frame_index=number) for prompt in asked.values()]
-            result = _last(self.tracker.step(state, replace(frame, index=number), numbered))
+            result = last_of(self.tracker.step(state, replace(frame, index=number), numbered))
         answers = {i: answer for i, answer in packed(result).items() if i in asked}
         empty = [i for i in asked if i not in answers or answers[i].rle is None]
         if empty:
@@ -156,64 +161,22 @@ class Recomputation:
             )
         self._settle(index, answers, fixed=())
 
-    def _seen_at(self, index: int, others: Sequence[int]) -> TrackerState:
-        """The state of a tracker that has the masks of a frame just before it sees it again.
-
-        What objects look like it knows from other frames: here they may be wrong.
-        """
-        before = self.now(index)
-        ids = [mask.object_id for mask in before.masks]
-        place = self._shown(self.tracker.start(), index, len(others), ids)
-        objects = {i: replace(status, score=before[i].score) for i, status in place.objects.items()}
-        return replace(place, memory=self._having_seen(others).memory, objects=objects)
-
-    def _begin(self, near: int, other: int | None) -> TrackerState:
-        """The state after the first frame of a pass, which remembers another frame as well."""
-        ids = [mask.object_id for mask in self.now(near).masks]
-        return self._having_seen([near] if other is None else [other, near], ids)
-
-    def _having_seen(
-        self, indices: Sequence[int], ids: Collection[int] | None = None
-    ) -> TrackerState:
-        """The state after the last of some frames that remembers all of them.
-
-        Only the memory goes from one to the next: they are no neighbours, so neither motion nor
-        the window of one says anything of another.
-        """
-        state = self.tracker.start()
-        for number, index in enumerate(indices):
-            unmoved = replace(self.tracker.start(), memory=state.memory)
-            state = self._shown(unmoved, index, number, ids)
-        return state
-
-    def _shown(
-        self, state: TrackerState, index: int, number: int, ids: Collection[int] | None = None
-    ) -> TrackerState:
-        """The state after a frame whose masks are given; `number` stands for its index."""
-        frame = replace(self._frame(index), index=number)
-        prompts = [
-            Prompt(number, mask.object_id, mask=mask.pixels)
-            for mask in self.now(index).masks
-            if ids is None or mask.object_id in ids
-        ]
-        return self.tracker.step(state, frame, prompts)
-
     def _pass(self, gap: Gap, near: int, far: int) -> Iterator[tuple[int, dict[int, Answer]]]:
         """What the tracker says of the objects from `near`, left out, to `far`: (frame, answers).
 
         Frames get numbers that grow, whatever the direction: no part of a tracker has to know.
         """
-        state = self._begin(near, far if gap.closed else gap.also)
+        state = self._shown.coming_to(near, far if gap.closed else gap.also)
         window = self.video.window(gap.first, gap.last + 1)
         index = near
         for frame in window if near < far else window.reversed():
             if frame.index == near:
                 continue
-            index, number = frame.index, _after(state)
+            index, number = frame.index, after(state)
             self._check(frame)
             rivals = [] if index == far else self._rivals(gap, index, number)
             state = self.tracker.step(state, replace(frame, index=number), rivals)
-            answers = packed(_last(state))
+            answers = packed(last_of(state))
             yield index, {i: answers.get(i, _NOT_FOUND) for i in gap.objects}
         if index != far:
             raise InputError(f"the video ends with frame {index}, the results go on to {far}")
@@ -268,16 +231,6 @@ class Recomputation:
                 f"frame {frame.index} is {frame.size_hw} (H, W), its result {size_hw}; "
                 "give the video that was tracked"
             )
-
-
-def _after(state: TrackerState) -> int:
-    """The number of the next frame."""
-    return _last(state).index + 1
-
-
-def _last(state: TrackerState) -> FrameResult:
-    assert state.last is not None  # a step leaves an answer
-    return state.last
 
 
 def _shares_pixels(selection: Selection) -> bool:

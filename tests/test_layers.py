@@ -22,7 +22,7 @@ TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prom
 TRACKER |= {"logits", "windows", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"onnx_export", "text", "console"}
-ALL |= {"anchors", "fusion", "corrections", "review"}
+ALL |= {"anchors", "fusion", "shown", "corrections", "review"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "types": {"errors"},
@@ -40,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "anchors": VALUES,
     "fusion": PURE,
     "review": PURE | {"anchors"},
-    "corrections": TRACKER | {"anchors", "fusion", "videos"},
+    "shown": TRACKER,
+    "corrections": TRACKER | {"anchors", "fusion", "shown", "videos"},
     "beliefs": PURE | {"windows"},
     "framing": PURE | {"windows"},
     "prompting": FLOOR | PROTOCOLS,

@@ -172,14 +172,15 @@ def test_a_pass_begins_as_close_to_its_anchor_as_tracking_does():
     }
     prompts = [Prompt(1, 1, mask=masks[1])]
     video = propagate.open_video(np.stack([near, far]))
-    begun = Recomputation(video, results, tracker, [(0, 1)], prompts)._begin(0, 1)
+    begun = Recomputation(video, results, tracker, [(0, 1)], prompts)._shown.coming_to(0, 1)
     alone = tracker.step(tracker.start(), frames[0], [Prompt(0, 1, mask=masks[0])])
     assert begun.window == alone.window and begun.window.size_hw[0] < 200
     known = {look.place for look in begun.memory.anchors}
-    assert {part for number, part in known if number == 1} == {
+    first = min(number for number, _ in known)
+    assert {part for number, part in known if number > first} == {
         look.part for look in alone.memory.anchors
     }
-    assert {number for number, _ in known} == {0, 1}, "it remembers the other one as well"
+    assert len({number for number, _ in known}) == 2, "it remembers the other one as well"
 
 
 def test_both_ways_is_what_a_correction_at_the_second_anchor_gives(clip, tracker):
