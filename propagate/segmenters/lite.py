@@ -206,7 +206,9 @@ def _improved(answers: Sequence[Candidates], priors: FloatArray) -> Candidates:
     """
     logits, scores = [], []
     for answer, prior in zip(answers, priors, strict=True):
-        inside, before = answer.logits > 0, prior > 0.5
+        cells = answer.logits.shape[:0:-1]  # a window may have others than the picture
+        before = cv2.resize(prior, cells, interpolation=cv2.INTER_LINEAR) > 0.5
+        inside = answer.logits > 0
         both, either = (inside & before).sum((1, 2)), (inside | before).sum((1, 2))
         best = (answer.scores + _LOYALTY * both / np.maximum(either, 1)).argmax()
         logits.append(answer.logits[best])

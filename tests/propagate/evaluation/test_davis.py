@@ -100,7 +100,8 @@ def test_a_mask_that_cannot_be_read_is_named(data_set, tmp_path, kind):
 def test_the_real_thing(shared_data, tmp_path):
     with tarfile.open(shared_data / "davis-dev" / "davis-dev.tar") as archive:
         wanted = [one for one in archive if "/libby/0000" in one.name]
-        archive.extractall(tmp_path, wanted, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+        archive.extractall(tmp_path, wanted)
     top = next(path.parent for path in tmp_path.rglob("Annotations"))
     (sequence,) = open_davis(top)
     frames = list(sequence.video())

@@ -141,6 +141,8 @@ def test_an_answer_asked_about_again_stays_the_part_or_the_whole_that_it_was() -
     found = lite._improved([answer] * 3, priors.astype(np.float32))
     np.testing.assert_array_equal(found.logits, [part, whole, whole])
     np.testing.assert_allclose(found.scores, [0.8, 0.7, 0.7])
+    finer = priors.repeat(2, 1).repeat(2, 2).astype(np.float32)  # as a window's cells may be
+    np.testing.assert_array_equal(lite._improved([answer] * 3, finer).logits, found.logits)
     much_better = replace(answer, scores=np.array([0.9, 0.4, 0.1], np.float32))
     sure = lite._improved([much_better], priors[1:2].astype(np.float32))
     np.testing.assert_array_equal(sure.logits[0], part)
