@@ -56,6 +56,11 @@ class Window:
         """Rows and columns of the part."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    @property
+    def corners(self) -> FloatArray:
+        """The same as a box (4,) of the picture."""
+        return np.array([self.x0, self.y0, self.x1, self.y1], np.float32)
+
     def part(self, size_hw: Size) -> Part:
         """The same as shares of a picture's sides, x0, y0, x1, y1."""
         height, width = size_hw
@@ -63,12 +68,11 @@ class Window:
 
     def points(self, points_xy: npt.ArrayLike) -> FloatArray:
         """Points (..., 2) of the picture as points of the part."""
-        return np.asarray(points_xy, np.float32) - np.array([self.x0, self.y0], np.float32)
+        return np.asarray(points_xy, np.float32) - self.corners[:2]
 
     def box(self, box: npt.ArrayLike) -> FloatArray:
         """Boxes (..., 4) of the picture as boxes of the part; they may reach out of it."""
-        corner = np.array([self.x0, self.y0, self.x0, self.y0], np.float32)
-        return np.asarray(box, np.float32) - corner
+        return np.asarray(box, np.float32) - np.tile(self.corners[:2], 2)
 
     def holds(self, box: npt.ArrayLike) -> bool:
         """Whether a box (4,) of the picture lies in the part."""

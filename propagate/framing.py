@@ -103,7 +103,9 @@ class Framing:
             return None
         if result.missing:
             share = _FARTHER * window.size_hw[0] / result.size_hw[0]
-            return whole if share >= _NEARLY_ALL else _enlarged(window, result.size_hw, share)
+            if share >= _NEARLY_ALL:
+                return whole
+            return window_around(window.corners, result.size_hw, share)
         found = _reaching(window, result)
         if all(np.array_equal(box, beyond) for box, beyond in found):
             return None
@@ -132,12 +134,6 @@ class Framing:
         return float(_STEP ** max(steps, 0))
 
 
-def _enlarged(window: Window, size_hw: Size, share: float) -> Window:
-    """A window of a share of the picture's sides around another one."""
-    corners = np.array([window.x0, window.y0, window.x1, window.y1], np.float32)
-    return window_around(corners, size_hw, share)
-
-
 def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, FloatArray]]:
     """The box (4,) of each mask, and the same with what a window may cut off."""
     boxes = [box_of(mask.pixels) for mask in result.masks]
@@ -146,8 +142,7 @@ def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, Flo
 
 def _beyond(window: Window, box: FloatArray, size_hw: Size) -> FloatArray:
     """A box (4,), with half a window more beyond each edge of the window that cuts it off."""
-    edges = np.array([window.x0, window.y0, window.x1, window.y1], np.float32)
-    ends = np.array([0, 0, size_hw[1], size_hw[0]], np.float32)
+    edges, ends = window.corners, Window.whole(size_hw).corners
     half = np.array([edges[0] - edges[2], edges[1] - edges[3]], np.float32) / 2
     cut = (box == edges) & (edges != ends)
     return np.where(cut, box + np.concatenate([half, -half]), box).astype(np.float32)

@@ -18,10 +18,7 @@ def to_picture(
     logits: FloatArray, size_hw: tuple[int, int], canvas: Canvas | None = None
 ) -> BoolArray:
     """Low-resolution logits (h, w), of the picture or its canvas → mask (H, W) bool."""
-    if canvas is not None:
-        # In two steps, as SAM does: to the input's size, then the picture's part to the picture's.
-        whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-        logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
+    logits = without_padding(logits, canvas)
     pixels = np.zeros(size_hw, bool)
     cells = box_of(logits > 0)
     if cells is None:
@@ -33,6 +30,15 @@ def to_picture(
     size = wide.stop - wide.start, tall.stop - tall.start
     pixels[tall, wide] = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) > _ROUNDING
     return pixels
+
+
+def without_padding(logits: FloatArray, canvas: Canvas | None) -> FloatArray:
+    """Logits (h, w) of a picture's canvas as those of the picture; others as they are."""
+    if canvas is None:
+        return logits
+    # In two steps, as SAM does: to the input's size here, and later from there to the picture's.
+    whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
 
 
 def _aligned(first: int, last: int, cells: int, pixels: int) -> tuple[slice, slice]:

@@ -176,7 +176,8 @@ class Candidates:
 
     Attributes:
         object_id: the object asked for.
-        logits: (K, h, w) float32, positive inside; covers the picture, or its canvas.
+        logits: (K, h, w) float32, positive inside; covers the picture, or its canvas. Answers to
+            different prompts may have cells of different sizes.
         scores: (K,) float32, predicted IoU, 0..1.
         size_hw: (H, W) of the picture.
         canvas: what the logits cover where that is more than the picture, or None.

@@ -19,7 +19,7 @@ from propagate import coords, masks
 from propagate.automatic.places import Crop, crops, grid
 from propagate.coords import Size
 from propagate.errors import ConfigError
-from propagate.logits import to_picture
+from propagate.logits import to_picture, without_padding
 from propagate.segmenters import Segmenter
 from propagate.types import BoolArray, Candidates, Canvas, Embedding, FloatArray, ImageArray, Prompt
 
@@ -178,10 +178,8 @@ def _stability(logits: FloatArray, offset: float) -> float:
 
 def _enlarged(logits: FloatArray, size_hw: Size, canvas: Canvas | None) -> FloatArray:
     """Logits (H, W) at the picture's size, see `logits.to_picture`."""
-    if canvas is not None:
-        whole = cv2.resize(logits, canvas.size_hw[::-1], interpolation=cv2.INTER_LINEAR)
-        logits = np.asarray(whole, np.float32)[: canvas.picture_hw[0], : canvas.picture_hw[1]]
-    return np.asarray(cv2.resize(logits, size_hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    shown = without_padding(logits, canvas)
+    return np.asarray(cv2.resize(shown, size_hw[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:
