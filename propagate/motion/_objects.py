@@ -16,6 +16,9 @@ from propagate.types import BoolArray, FloatArray, Frame, FrameResult, Guess, Ma
 COVER_SIDE = 160
 """Longer side of the small masks; finer ones cost time and no segmenter reads them finer."""
 
+SOME = 0.05
+"""Of a cover: less is nothing."""
+
 _SAMPLED_SIDE = 48  # points are sampled on every n-th pixel of an object that is larger
 _FARTHEST = 1000  # frames; a drift has ended long before
 
@@ -40,6 +43,7 @@ class Seen:
         box: (4,) float32 pixels.
         points_xy: (N, 2) float32 pixels, on the mask.
         moments: mean (2,) and variance (2,) of the cover's weight along x and y, in cells.
+        elsewhere: (h, w) float32, 0..1, what has shown something else in that frame and ever since.
         speed_xy: (2,) float64, pixels a frame since it was seen before; 0 the first time.
         steady_xy: (2,) float64, the same, averaged over the last frames.
         frames: in which it has been seen.
@@ -50,6 +54,7 @@ class Seen:
     box: FloatArray
     points_xy: FloatArray
     moments: tuple[Vector, Vector]
+    elsewhere: FloatArray
     speed_xy: Vector = field(default_factory=lambda: np.zeros(2))
     steady_xy: Vector = field(default_factory=lambda: np.zeros(2))
     frames: int = 1
@@ -84,7 +89,9 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
     if box is None:
         return None
     cover = small_cover(mask.pixels, box)
-    seen = Seen(index, cover, box, points_on(mask.pixels, box, points), moments(cover))
+    elsewhere = np.asarray(cover <= SOME, np.float32)
+    points_xy = points_on(mask.pixels, box, points)
+    seen = Seen(index, cover, box, points_xy, moments(cover), elsewhere)
     if before is None or before.index == index:
         return seen
     step = seen.moments[0] - before.moments[0]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -19,15 +18,11 @@ from propagate import coords
 from propagate.coords import Size
 from propagate.masks import box_of
 from propagate.motion import _dense, _encounters, _objects
+from propagate.motion._moves import GHOST_LEVELS, Moves
 from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
-_GHOST_LEVELS = 25.0  # of grey by which a place may differ from where it came from
-_SOME = 0.05  # of a cover
 _AROUND = 4  # cells around an object that tell how its surroundings move
-_GOING = 1.0  # cells a frame, against those, from which on an object moves
 _SURE = 0.5  # trust in the flow of an object, from which on it says what is not the object
-_STAYING = 0.3  # of that speed, which things that stay may have
-_CALM, _SAME_LEVELS = 0.5, 8.0  # cells and grey levels within which nothing has changed
 
 
 @dataclass(frozen=True)
@@ -80,6 +75,7 @@ class Flow:
         self._config = config
         self._coasting = _objects.Coasting(config.decay, config.drift)
         self._small: tuple[Frame, ImageArray] | None = None
+        self._moved: tuple[FlowState, Frame, Moves] | None = None
 
     def start(self) -> FlowState:
         """Nothing seen yet."""
@@ -90,30 +86,22 @@ class Flow:
 
         {} where the pictures' size changed.
         """
-        if state.grey is None or frame.size_hw != state.size_hw:
+        moves = self._moves(state, frame)
+        if moves is None or state.grey is None:
             return {}
-        objects = state.objects
-        fresh = {key: seen for key, seen in objects.items() if seen.index == state.index}
         guesses = {
-            key: _objects.coast(key, seen, frame, self._coasting)
-            for key, seen in objects.items()
-            if key not in fresh
+            key: self._follow(key, seen, moves, frame)
+            if seen.index == state.index
+            else self._coast(key, seen, moves, frame)
+            for key, seen in state.objects.items()
         }
-        if objects:
-            cover_hw = next(iter(objects.values())).cover.shape
-            current = self._grey(frame)
-            start = _start(fresh.values(), frame, current.shape)
-            flow = _dense.backward_flow(current, state.grey, start)
-            moves = _Moves.of(current, state.grey, flow, cover_hw)
-            guesses = {key: replace(one, still=moves.resting) for key, one in guesses.items()}
-            guesses |= {key: self._follow(key, seen, moves, frame) for key, seen in fresh.items()}
-            pictures = _encounters.Pictures(state.grey, current, frame.size_hw)
-            for encounter in state.encounters:
-                guesses = encounter.tell(guesses, frame, pictures)
+        pictures = _encounters.Pictures(state.grey, self._grey(frame), frame.size_hw)
+        for encounter in state.encounters:
+            guesses = encounter.tell(guesses, frame, pictures)
         return dict(sorted(guesses.items()))
 
     def update(self, state: FlowState, frame: Frame, result: FrameResult) -> FlowState:
-        """Keep the picture and every mask small; missing objects stay as they were."""
+        """Keep the picture and every mask small; of missing objects where they have not come."""
         known = state.objects if result.size_hw == state.size_hw else {}
         points = self._config.points
         objects = _objects.learn(
@@ -121,13 +109,23 @@ class Flow:
             result,
             lambda mask: _objects.see(mask, frame.index, points, known.get(mask.object_id)),
         )
+        hidden = {key: seen for key, seen in objects.items() if seen.index != frame.index}
+        moves = self._moves(state, frame) if hidden else None
+        if moves is not None:
+            for key, seen in hidden.items():
+                objects[key] = replace(seen, elsewhere=moves.still_elsewhere(seen.elsewhere))
         grey, pictures = self._grey(frame), None
         if state.grey is not None and state.grey.shape == grey.shape:
             pictures = _encounters.Pictures(state.grey, grey, result.size_hw)
         passing = _encounters.encounters(state.encounters, known, objects, result, pictures)
         return FlowState(frame.index, result.size_hw, grey, objects, passing)
 
-    def _follow(self, object_id: int, seen: _objects.Seen, moves: _Moves, frame: Frame) -> Guess:
+    def _coast(self, object_id: int, seen: _objects.Seen, moves: Moves, frame: Frame) -> Guess:
+        """The object is hidden, and goes on as it went."""
+        guess = _objects.coast(object_id, seen, frame, self._coasting)
+        return replace(guess, still=moves.still_elsewhere(seen.elsewhere))
+
+    def _follow(self, object_id: int, seen: _objects.Seen, moves: Moves, frame: Frame) -> Guess:
         """The object goes with the flow."""
         prior = _dense.fetch(seen.cover, moves.sources_xy)
         place = _around(prior)
@@ -159,6 +157,19 @@ class Flow:
         )
         return _objects.cut(guess, frame.size_hw)
 
+    def _moves(self, state: FlowState, frame: Frame) -> Moves | None:
+        """How the picture moved, which `guess` and `update` both want; None if nothing is known."""
+        if state.grey is None or frame.size_hw != state.size_hw or not state.objects:
+            return None
+        if self._moved is None or self._moved[0] is not state or self._moved[1] is not frame:
+            current = self._grey(frame)
+            seen = [one for one in state.objects.values() if one.index == state.index]
+            start = _start(seen, frame, current.shape)
+            flow = _dense.backward_flow(current, state.grey, start)
+            cover_hw = next(iter(state.objects.values())).cover.shape
+            self._moved = state, frame, Moves.of(current, state.grey, flow, cover_hw)
+        return self._moved[2]
+
     def _grey(self, frame: Frame) -> ImageArray:
         """The frame's small picture, which `guess` and `update` both want."""
         if self._small is None or self._small[0] is not frame:
@@ -174,13 +185,13 @@ def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
 
     Args:
         prior: (h, w) 0..1.
-        difference: (h, w) grey levels, see `_Moves`.
+        difference: (h, w) grey levels, see `Moves`.
     """
     inside = prior > 0.5
     if not inside.any():
         return prior
     usual = np.median(difference[inside])  # the light may have changed everywhere
-    excess = np.maximum(difference - usual, 0) / _GHOST_LEVELS
+    excess = np.maximum(difference - usual, 0) / GHOST_LEVELS
     return np.asarray(prior * np.exp(-(excess**2)), np.float32)
 
 
@@ -191,61 +202,6 @@ def _around(cover: FloatArray) -> tuple[slice, slice]:
         return np.s_[:, :]
     x0, y0, x1, y1 = box.astype(int).tolist()
     return np.s_[max(y0 - _AROUND, 0) : y1 + _AROUND, max(x0 - _AROUND, 0) : x1 + _AROUND]
-
-
-@dataclass(frozen=True, eq=False)
-class _Moves:
-    """How the picture moved, for all objects, on the cells of their covers.
-
-    Attributes:
-        flow: (h, w, 2) float32 backward flow, in cells.
-        sources_xy: (2, h, w) float32, where each cell was before, see `_dense.sources`.
-        difference: (h, w) float32, 0..255, how far each cell's grey differs from where it came
-            from.
-    """
-
-    flow: FloatArray
-    sources_xy: FloatArray
-    difference: FloatArray
-
-    @staticmethod
-    def of(now: ImageArray, before: ImageArray, flow: FloatArray, cells_hw: Size) -> _Moves:
-        """From two pictures, the flow between them, and the size of the covers."""
-        fetched = _dense.fetch(before.astype(np.float32), _dense.sources(flow))
-        difference = cv2.resize(np.abs(now - fetched), cells_hw[::-1], interpolation=cv2.INTER_AREA)
-        fitted = _dense.fit_flow(flow, cells_hw)
-        return _Moves(fitted, _dense.sources(fitted), np.asarray(difference, np.float32))
-
-    @cached_property
-    def resting(self) -> FloatArray:
-        """(h, w) 1 where nothing has changed but by the camera: nothing has come there."""
-        camera = np.median(self.flow, axis=(0, 1))
-        calm = np.linalg.norm(self.flow - camera, axis=2) < _CALM
-        return np.asarray(calm & (self.difference < _SAME_LEVELS), np.float32)
-
-    def still(
-        self, prior: FloatArray, place: tuple[slice, slice], going: FloatArray | None
-    ) -> FloatArray:
-        """(h, w) 1 where an object has not come: there things rest, or stay while it moves on.
-
-        Args:
-            prior: (h, w) 0..1, the object.
-            place: the part that holds it, and some around.
-            going: (2,) its flow, or None where that is not sure.
-        """
-        off = prior[place] < _SOME
-        still = self.resting.copy()
-        still[place] *= off
-        if going is None or not prior.any():
-            return still
-        around = self.flow[place][off]
-        staying = np.median(around, axis=0) if len(around) else going
-        apart = float(np.linalg.norm(going - staying))
-        if apart < _GOING:
-            return still
-        stays = np.linalg.norm(self.flow - staying, axis=2) < _STAYING * apart
-        more = stays & (self.difference < _GHOST_LEVELS)
-        return np.asarray(np.maximum(still, more), np.float32)
 
 
 def _start(fresh: Iterable[_objects.Seen], frame: Frame, small_hw: Size) -> FloatArray:
