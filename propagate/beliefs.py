@@ -12,8 +12,6 @@ from propagate.coords import Size, Window
 from propagate.types import FloatArray, Guess, Recall
 from propagate.windows import map_in
 
-_WELL_KNOWN = 0.85  # reading of the answered frames from which on it is the object
-
 
 @dataclass(frozen=True)
 class Beliefs:
@@ -33,17 +31,13 @@ class Beliefs:
         return read
 
     def foreign(self, object_id: int) -> FloatArray | None:
-        """A map of the window, 1 where there surely is something else; None where unknown.
-
-        Memory tells, and motion where the answered frames do not speak for the object.
-        """
+        """A map of the window, 1 where memory or motion is sure of something else; or None."""
         recall, guess = self.recalls.get(object_id), self.guesses.get(object_id)
         if recall is None or guess is None or guess.still is None:
             return None if recall is None else recall.foreign
         foreign = map_in(self.window, guess.still, self.size_hw)
-        cells = foreign.shape[::-1]
-        foreign[cv2.resize(recall.maps[0], cells, interpolation=cv2.INTER_LINEAR) > _WELL_KNOWN] = 0
         if recall.foreign is not None:
+            cells = foreign.shape[::-1]
             read = cv2.resize(recall.foreign, cells, interpolation=cv2.INTER_LINEAR)
             foreign = np.maximum(foreign, np.asarray(read, np.float32))
         return foreign

@@ -16,7 +16,7 @@ import numpy as np
 from propagate.beliefs import Beliefs
 from propagate.coords import Size
 from propagate.selection import Choice, Selection, most_of_others
-from propagate.types import READINGS, Evidence, FloatArray, Prompt
+from propagate.types import READINGS, Evidence, FloatArray, Prompt, Recall
 
 _LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]
 
@@ -25,7 +25,7 @@ def settled(beliefs: Beliefs, followed: Iterable[int]) -> Beliefs:
     """Beliefs in which an object is recognised where it is due, and not where another one is.
 
     Where one is more surely expected than the others, what is read of it is the most that is read
-    of any of them; to the others the same place says that much less.
+    of any of them; to the others, also those that are missing, the same place says that much less.
 
     Args:
         beliefs: of the frame.
@@ -33,22 +33,38 @@ def settled(beliefs: Beliefs, followed: Iterable[int]) -> Beliefs:
     """
     places = {key: beliefs.place(key) for key in followed if key in beliefs.recalls}
     known = {key: place for key, place in places.items() if place is not None}
-    if len(known) < 2:
+    if not known or len(beliefs.recalls) < 2:
         return beliefs
-    recalls = [beliefs.recalls[key] for key in known]
-    read = np.stack([recall.maps[_LOOKS] for recall in recalls])  # (N, 3, h, w)
-    due = np.stack([_on_grid(place, read.shape[-2:]) for place in known.values()])
-    lead = due - most_of_others(due)  # -1..1: sure to be another one, sure to be this one
-    others = most_of_others(read)
-    mine, theirs = np.maximum(lead, 0), np.maximum(-lead, 0)
-    fair = np.maximum(read * (1 - theirs)[:, None], others * mine[:, None])
-    changed = dict(beliefs.recalls)
-    for key, recall, looks, here in zip(known, recalls, fair, mine, strict=True):
-        maps = recall.maps.copy()
-        maps[_LOOKS] = looks
-        foreign = None if recall.foreign is None else recall.foreign * (1 - here)
-        changed[key] = replace(recall, maps=maps, foreign=foreign)
+    grid_hw = next(iter(beliefs.recalls.values())).maps.shape[-2:]
+    due = np.stack([_on_grid(place, grid_hw) for place in known.values()])
+    taken = due.max(0)
+    changed = {
+        key: recall if key in known else _read_as(recall, recall.maps[_LOOKS] * (1 - taken))
+        for key, recall in beliefs.recalls.items()
+    }
+    if len(known) > 1:
+        changed |= _shared_out([beliefs.recalls[key] for key in known], due)
     return replace(beliefs, recalls=changed)
+
+
+def _shared_out(recalls: Sequence[Recall], due: FloatArray) -> dict[int, Recall]:
+    """What is read of N objects, given to whom is due there: (N, h, w) 0..1."""
+    read = np.stack([recall.maps[_LOOKS] for recall in recalls])  # (N, 3, h, w)
+    lead = due - most_of_others(due)  # -1..1: sure to be another one, sure to be this one
+    mine, theirs = np.maximum(lead, 0), np.maximum(-lead, 0)
+    fair = np.maximum(read * (1 - theirs)[:, None], most_of_others(read) * mine[:, None])
+    changed = {}
+    for recall, looks, here in zip(recalls, fair, mine, strict=True):
+        foreign = None if recall.foreign is None else recall.foreign * (1 - here)
+        changed[recall.object_id] = replace(_read_as(recall, looks), foreign=foreign)
+    return changed
+
+
+def _read_as(recall: Recall, looks: FloatArray) -> Recall:
+    """With other readings, but for how well a cell is known at all."""
+    maps = recall.maps.copy()
+    maps[_LOOKS] = looks
+    return replace(recall, maps=maps)
 
 
 def elsewhere(question: Prompt, foreign: FloatArray) -> Prompt:

@@ -21,8 +21,8 @@ class Remembered:
         covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
         anchors: ids that the user answered in this frame.
         part: of the picture that the cells cover.
-        outside: (h*w,) 1 for the cells that count, 0 for those that a closer look at the same
-            frame shows better; None where all count.
+        surroundings: whether a closer look at the same frame shows the object better: this one
+            tells what is beside it, and how it looks from far.
     """
 
     index: int
@@ -30,7 +30,7 @@ class Remembered:
     covers: Mapping[int, Tensor]
     anchors: frozenset[int] = frozenset()
     part: Part = WHOLE
-    outside: Tensor | None = None
+    surroundings: bool = False
 
     @property
     def place(self) -> tuple[int, Part]:
@@ -59,26 +59,11 @@ class MemoryState:
         return tuple(frames.values())
 
 
-def beyond(frame: Remembered, closer: Remembered, grid_hw: tuple[int, int]) -> Remembered:
-    """The surroundings of what a closer look at the same frame shows; other frames as they are.
-
-    Surroundings tell what is not the object. They are not read with the anchors, or they would
-    claim whatever an object shows for the first time.
-    """
+def seen_closer(frame: Remembered, closer: Remembered) -> Remembered:
+    """A frame after a look at a part of it, or another frame as it was."""
     if frame.index != closer.index or frame.part == closer.part:
         return frame
-    inside = [
-        _within(count, (frame.part[axis], frame.part[axis + 2]), closer.part[axis::2])
-        for axis, count in ((1, grid_hw[0]), (0, grid_hw[1]))
-    ]
-    outside = 1 - torch.outer(*inside).flatten()
-    return replace(frame, outside=outside.to(frame.keys))
-
-
-def _within(cells: int, span: tuple[float, float], part: tuple[float, ...]) -> Tensor:
-    """(cells,) 1 where the middle of a cell of `span` lies in `part`, both along one axis."""
-    middles = span[0] + (torch.arange(cells) + 0.5) / cells * (span[1] - span[0])
-    return ((middles >= part[0]) & (middles < part[1])).float()
+    return replace(frame, surroundings=True)
 
 
 def keep_anchors(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:

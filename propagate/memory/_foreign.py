@@ -28,7 +28,8 @@ def foreign_cells(
         logits: (Q, len(bank) * M), how like the cells of a picture are theirs.
         temperature: the logit of a cell with itself.
     """
-    likeness = {n: _counting(frame, n, logits) for n, frame in enumerate(bank) if frame.anchors}
+    looks = logits.chunk(len(bank), 1)
+    likeness = {n: looks[n] for n, frame in enumerate(bank) if frame.anchors}
     nearest = {n: one.max(1) for n, one in likeness.items()}
     foreign = {}
     for object_id in sorted(frozenset[int]().union(*(bank[n].anchors for n in likeness))):
@@ -50,10 +51,3 @@ def foreign_cells(
         clearly = best > least.clamp(min=_KNOWN * temperature)
         foreign[object_id] = beside.gather(0, first[None])[0] & clearly
     return foreign
-
-
-def _counting(frame: Remembered, number: int, logits: Tensor) -> Tensor:
-    """The logits (Q, M) of one frame, -inf for cells that do not count."""
-    cells = len(frame.keys)
-    own = logits[:, number * cells : (number + 1) * cells]
-    return own if frame.outside is None else own.masked_fill(frame.outside == 0, -torch.inf)

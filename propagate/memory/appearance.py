@@ -18,7 +18,13 @@ from torch import Tensor
 from propagate.coords import WHOLE, Part
 from propagate.masks import box_of, cell_cover
 from propagate.memory._attention import familiarity, locality
-from propagate.memory._bank import MemoryState, Remembered, beyond, keep_anchors, most_different
+from propagate.memory._bank import (
+    MemoryState,
+    Remembered,
+    keep_anchors,
+    most_different,
+    seen_closer,
+)
 from propagate.memory._foreign import foreign_cells
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
@@ -121,7 +127,7 @@ class Appearance:
         areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
-            wider = tuple(beyond(frame, now, grid_hw) for frame in state.anchors)
+            wider = tuple(seen_closer(frame, now) for frame in state.anchors)
             return replace(state, anchors=keep_anchors((*wider, now), self._config.anchors))
         return self._with_recent(state, now, result.masks)
 
@@ -172,10 +178,10 @@ def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -
             cover = frame.covers.get(object_id)
             if cover is None:
                 continue
-            known = torch.ones_like(cover) if frame.outside is None else frame.outside
-            columns[rows, n, 2], columns[rows, n, 3] = cover * known, known
-            if object_id in frame.anchors and frame.outside is None:
-                columns[rows, n, 0], columns[rows, n, 1] = cover * known, known
+            columns[rows, n, 2], columns[rows, n, 3] = cover, 1
+            # From far an object's cells are its surroundings' too: they would claim anything.
+            if object_id in frame.anchors and not frame.surroundings:
+                columns[rows, n, 0], columns[rows, n, 1] = cover, 1
     return columns.flatten(1)
 
 

@@ -21,10 +21,12 @@ from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 _KNOWN = 4  # frames that an object must have been followed for its speed to be believed
 _LONGEST = 40  # frames
 _MEETING = 0.3  # of the smaller one that the other one will hide
-_AGREEMENT = 0.5  # IoU of both together with where they are taken to be
+_AGREEMENT = 0.5  # to which both, where they are taken to be, explain what is found of them
 _TRUST = 0.8
 _REACH = 2  # cells by which a place may be corrected in a frame
 _PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
+_UNSEEN = 0.1  # weight of what they should cover and do not: something else may hide it
+_GAIN = 0.01  # of that agreement, which a step must bring
 _CLEAR = 0.1  # share by which the pictures must differ less if it is in front
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
@@ -147,16 +149,16 @@ class Encounter:
             return None
         here = {key: one.after(abs(index - self.index)) for key, one in self.pair.items()}
         fresh = [now[key].cover for key in self.pair if now[key].index == index]
-        overlap = 1.0
+        agreement = 1.0
         if fresh:
             covers = [one.cover(size_hw) for one in here.values()]
-            steps, overlap = _fitted(covers, np.max(fresh, axis=0))
+            steps, agreement = _fitted(covers, np.max(fresh, axis=0))
             here = {
-                key: one.corrected(step, size_hw)
+                key: one.corrected(step, size_hw) if now[key].index == index else one
                 for (key, one), step in zip(here.items(), steps, strict=True)
             }
         touching = _touch([one.cover(size_hw) for one in here.values()])
-        if not touching or overlap < _AGREEMENT:
+        if not touching or agreement < _AGREEMENT:
             return None
         return Encounter(self.since, index, here, self._compared(here, pictures))
 
@@ -218,25 +220,46 @@ def _beginning(
             continue
         if not _touch([now[key].cover for key in pair]) or _touch([one.cover, other.cover]):
             continue
-        frames = abs(result.index - one.index)
-        both = {key: Passing(known[key], np.zeros(2), known[key].steady_xy) for key in pair}
-        here = {key: each.after(frames) for key, each in both.items()}
-        found = Encounter(one.index, result.index, here)
-        if found.hides_enough(result.size_hw):
+        if (found := _met(pair, known, now, result)) is not None:
             yield found
 
 
+def _met(
+    pair: tuple[int, int],
+    known: Mapping[int, _objects.Seen],
+    now: Mapping[int, _objects.Seen],
+    result: FrameResult,
+) -> Encounter | None:
+    """The encounter of two that have just touched, if one will hide much of the other.
+
+    They go on as fast as they went of late, or, if that leads nowhere, as in this frame.
+    """
+    since = known[pair[0]].index
+    frames = abs(result.index - since)
+    of_late = {key: known[key].steady_xy for key in pair}
+    just_now = {key: now[key].speed_xy for key in pair}
+    for speeds in (of_late, just_now):
+        here = {
+            key: Passing(known[key], np.zeros(2), speed).after(frames)
+            for key, speed in speeds.items()
+        }
+        found = Encounter(since, result.index, here)
+        if found.hides_enough(result.size_hw):
+            return found
+    return None
+
+
 def _fitted(covers: Sequence[FloatArray], found: FloatArray) -> tuple[list[Step], float]:
-    """By which cells two covers (h, w) must move so that both together are what was found; IoU."""
+    """By which cells two covers (h, w) must move to explain what was found, and how well then."""
     steps: list[Step] = [(0, 0), (0, 0)]
-    best = _overlap(np.maximum(*covers), found)
+    best = _explained(np.maximum(*covers), found)
     reach = range(-_REACH, _REACH + 1)
     for number in (0, 1, 0, 1):
         fixed = _moved(covers[1 - number], steps[1 - number])
         for step in product(reach, reach):
-            overlap = _overlap(np.maximum(_moved(covers[number], step), fixed), found)
-            if overlap > best + 0.002:
-                best, steps[number] = overlap, step
+            explained = _explained(np.maximum(_moved(covers[number], step), fixed), found)
+            if explained > best + _GAIN:
+                best, steps[number] = explained, step
     return steps, best
 
 
@@ -244,9 +267,11 @@ def _moved(cover: FloatArray, step: Step) -> FloatArray:
     return np.roll(cover, step[::-1], (0, 1))
 
 
-def _overlap(one: FloatArray, other: FloatArray) -> float:
-    """IoU of two soft covers."""
-    return float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))
+def _explained(covers: FloatArray, found: FloatArray) -> float:
+    """How well covers explain what was found: IoU, in which what was not found counts less."""
+    both = float(np.minimum(covers, found).sum())
+    unseen, unexplained = float(covers.sum()) - both, float(found.sum()) - both
+    return both / max(both + _UNSEEN * unseen + unexplained, 1e-6)
 
 
 def _may_touch(one: _objects.Seen, other: _objects.Seen, size_hw: coords.Size) -> bool:

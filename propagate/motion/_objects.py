@@ -30,7 +30,8 @@ Vector = npt.NDArray[np.float64]
 Kept = TypeVar("Kept")
 
 
-_NEWEST = 0.25  # weight of the newest speed in the average
+_NEWEST = 0.25  # weight of the newest speed in the average, at least
+_JUMP = 0.1  # of an object's size a frame: change of speed that is half believed at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,9 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
     step = seen.moments[0] - before.moments[0]
     travelled = coords.scale_points(step, seen.cover.shape, mask.pixels.shape).astype(float)
     speed = travelled / abs(index - before.index)
-    weight = max(_NEWEST, 1 / before.frames)
+    size = np.sqrt(np.prod(box[2:] - box[:2]))
+    jump = float(np.linalg.norm(speed - before.steady_xy) / size) / _JUMP
+    weight = max(_NEWEST, 1 / before.frames, jump**2 / (1 + jump**2))
     steady = before.steady_xy + weight * (speed - before.steady_xy)
     return replace(seen, speed_xy=speed, steady_xy=steady, frames=before.frames + 1)
 

@@ -77,11 +77,10 @@ def test_a_prompt_reaches_as_far_as_its_points_and_its_box():
     np.testing.assert_allclose(extent_of(prompt), [20, 20, 220, 100])
 
 
-def test_what_stays_is_foreign_where_no_answered_frame_speaks_for_the_object():
+def test_what_stays_is_foreign_and_so_is_what_memory_tells():
     still = np.zeros((12, 16), np.float32)
     still[:, :8] = 1
     maps = np.zeros((4, 3, 4), np.float32)
-    maps[0, 0] = 1.0  # the upper third surely is the object
     told = np.zeros((3, 4), np.float32)
     told[2, 3] = 1
     guess = Guess(1, None, np.zeros((0, 2), np.float32), 0.9, still=still)
@@ -90,7 +89,7 @@ def test_what_stays_is_foreign_where_no_answered_frame_speaks_for_the_object():
             {1: guess}, {1: Recall(1, maps, 0.8, foreign)}, Window.whole((48, 64)), (48, 64)
         )
         found = beliefs.foreign(1)
-        assert not found[:3].any() and (found[6:, :8] == 1).all()
+        assert (found[:, :8] == 1).all() and not found[:6, 8:].any()
         assert found[11, 15] == (foreign is not None)
     assert (
         Beliefs({}, {1: Recall(1, maps, 0.8, told)}, Window.whole((48, 64)), (48, 64)).foreign(1)

@@ -64,7 +64,7 @@ class Stage:
         """An ordinary object's shape."""
         return outlines.LIVELY[number % len(outlines.LIVELY)](self.random)
 
-    def hider(self, x: float, half_width: float) -> Actor:
+    def hider(self, x: Points | float, half_width: float) -> Actor:
         """A pillar from top to bottom, in pixels."""
         size = (textures.TILE, textures.TILE)
         colour = textures.dull_colour(self.random)

@@ -190,6 +190,14 @@ def test_what_lies_around_a_closer_look_is_known_not_to_be_the_object(memory) ->
     assert memory.recall(alone, later)[1].maps[1][:, around].max() > 0.02
 
 
+def test_from_far_an_object_is_recognised_though_it_was_looked_at_from_near(memory) -> None:
+    both = result(0, Mask(1, block(2, 4)))
+    state = memory.update(memory.start(), scene(), both, [1])
+    state = memory.update(state, Keys(scene(seed=5).keys), both, [1], (0.0, 0.0, 0.5, 1.0))
+    recall = memory.recall(state, scene(shift=3))[1]
+    assert recall.maps[1][1:4, 5:7].min() > 0.9
+
+
 def test_what_stood_beside_the_object_is_foreign_wherever_it_appears(memory) -> None:
     state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
     foreign = memory.recall(state, scene(shift=3))[1].foreign

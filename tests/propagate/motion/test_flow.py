@@ -143,3 +143,21 @@ def test_where_nothing_changes_a_missing_object_has_not_come_back(scene, pan):
     around[:, :10] = around[:, mask.any(0)] = False
     assert on_cells(still, around) > 0.9
     assert on_cells(still, mask) < 0.3
+
+
+def test_what_was_covered_meanwhile_may_be_what_is_missing(scene):
+    """A screen comes over the thing and goes; the thing rests below it, and nothing moves then."""
+    motion = flow.build(flow.Config())
+    seen, mask = scene.at(0, (60, 120))
+    steps: list[tuple[Frame, np.ndarray | None]] = [(seen, mask)]
+    screened = np.zeros_like(mask)
+    for index, x in enumerate((0, 30, 60, 60, 60, 30, 0, 0, 0), 1):
+        image = seen.image.copy()
+        image[:, x : x + 90] = 60
+        screened[:, x : x + 90] = True
+        steps.append((Frame(index, image), None))
+    state = scene.feed(motion, steps)
+    still = motion.guess(state, Frame(len(steps), steps[-1][0].image))[1].still
+    assert on_cells(still, mask) < 0.1
+    never = ~cv2.dilate(screened.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    assert on_cells(still, never) > 0.9
