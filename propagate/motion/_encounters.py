@@ -236,7 +236,7 @@ def _met(
     """
     since = known[pair[0]].index
     frames = abs(result.index - since)
-    of_late = {key: known[key].steady_xy for key in pair}
+    of_late = {key: now[key].steady_xy for key in pair}
     just_now = {key: now[key].speed_xy for key in pair}
     for speeds in (of_late, just_now):
         here = {
