@@ -325,8 +325,8 @@ class Guess:
         trust: 0..1.
         prior: (h, w) float32 0..1, the last mask moved to this frame, or None.
         passing: id of the object that it is passing, in front or behind, or None.
-        still: (h, w) float32, 1 where the object cannot be, because what is there was there in the
-            last frame already, and was not the object or did not go with it; or None.
+        still: (h, w) float32 0..1, 1 where the object cannot be, because what is there was there
+            when the object was seen last, and was not the object or did not go with it; or None.
     """
 
     object_id: int
