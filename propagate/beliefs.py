@@ -12,6 +12,8 @@ from propagate.coords import Size, Window
 from propagate.types import FloatArray, Guess, Recall
 from propagate.windows import map_in
 
+_SURE = 0.7  # from which on motion and memory count as sure of a cell, more the more they are
+
 
 @dataclass(frozen=True)
 class Beliefs:
@@ -41,6 +43,20 @@ class Beliefs:
             read = cv2.resize(recall.foreign, cells, interpolation=cv2.INTER_LINEAR)
             foreign = np.maximum(foreign, np.asarray(read, np.float32))
         return foreign
+
+    def strange(self, object_id: int) -> FloatArray | None:
+        """A map of the window, how much more it looks like something else; or None."""
+        recall = self.recalls.get(object_id)
+        return None if recall is None else recall.strange
+
+    def certain(self, object_id: int) -> FloatArray | None:
+        """A map of the window, 0..1, where motion and memory are both sure of it; or None."""
+        place, recall = self.place(object_id), self.recalls.get(object_id)
+        if place is None or recall is None:
+            return None
+        read = cv2.resize(recall.maps[1], place.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        sure = np.clip((np.minimum(place, read) - _SURE) / (1 - _SURE), 0, 1)
+        return np.asarray(sure, np.float32)
 
     def passing(self) -> list[tuple[int, int]]:
         """Pairs of objects that pass each other."""

@@ -6,7 +6,7 @@ same size in every frame, however far away they are; it costs no more time than 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -84,7 +84,7 @@ class Framing:
         near = self.window(result.size_hw, found)
         return near if near.size_hw[0] < _NEARLY_ALL * window.size_hw[0] else None
 
-    def wider(self, window: Window, result: FrameResult) -> Window | None:
+    def wider(self, window: Window, result: FrameResult, sought: Collection[int]) -> Window | None:
         """Where to look as well: things may have jumped out of a window, or reach out of it.
 
         What jumped is not far: a small thing is recognised in a window some larger, where it would
@@ -93,15 +93,16 @@ class Framing:
         Args:
             window: from where `result` was seen.
             result: the answers.
+            sought: objects that it does not show, or hardly.
 
         Returns:
-            A larger window if something is missing, one that holds more beyond the edges at which
+            A larger window if something is sought, one that holds more beyond the edges at which
             masks are cut off, or None.
         """
         whole = Window.whole(result.size_hw)
         if window == whole:
             return None
-        if result.missing:
+        if sought:
             share = _FARTHER * window.size_hw[0] / result.size_hw[0]
             if share >= _NEARLY_ALL:
                 return whole
@@ -111,10 +112,12 @@ class Framing:
             return None
         return self.window(result.size_hw, [beyond for _, beyond in found])
 
-    def lacks(self, window: Window, result: FrameResult) -> tuple[int, int]:
-        """How many objects are missing, and how many a window cuts off."""
+    def lacks(
+        self, window: Window, result: FrameResult, sought: Collection[int]
+    ) -> tuple[int, int]:
+        """How many objects are sought, and how many a window cuts off; see `wider`."""
         found = _reaching(window, result)
-        return len(result.missing), sum(not np.array_equal(*pair) for pair in found)
+        return len(sought), sum(not np.array_equal(*pair) for pair in found)
 
     def _needed(self, boxes: Sequence[FloatArray], size_hw: Size, part: float) -> FloatArray:
         """What must be in sight: (4,), within the picture, with a part of the margin."""

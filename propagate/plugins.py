@@ -54,3 +54,13 @@ def module(kind: str, name: str) -> ModuleType:
             f"no {what} named {name!r}{nearest(name, names)}; there are: {', '.join(names)}"
         )
     return importlib.import_module(f"{kind}.{name.replace('-', '_')}")
+
+
+def part(kind: str, settings: Mapping[str, Any]) -> Any:
+    """A part of a tracker from its mapping: `name`, and the options of the plugin of that name.
+
+    Raises:
+        ConfigError: see `build`.
+    """
+    options = dict(settings)
+    return build(kind, options.pop("name", kind.rpartition(".")[2]), options)

@@ -43,6 +43,8 @@ class Prompting:
     ) -> list[Prompt]:
         """What to ask in a frame: the user's prompts, with what is known, else what is believed.
 
+        Nothing is asked about an object of which nothing is known.
+
         Args:
             frame_index: of the frame to answer.
             asked: the user's prompts; a mask is returned as given, so there is nothing to ask.
@@ -60,7 +62,7 @@ class Prompting:
         own = {
             key: Prompt(frame_index, key, evidence=evidence)
             for key, evidence in known.items()
-            if key not in asking
+            if key not in asking and _says_something(evidence)
         }
         theirs = {
             key: replace(prompt, evidence=known.get(key, prompt.evidence))
@@ -124,6 +126,12 @@ def merge_prompts(
                 "alone cannot start it; add a positive point, a box or a mask"
             )
     return dict(sorted(merged.items()))
+
+
+def _says_something(evidence: Evidence) -> bool:
+    """Whether there is anything to go by."""
+    maps = evidence.prior is not None or evidence.recall is not None
+    return maps or evidence.box is not None or bool(evidence.labels.any())
 
 
 def _join(one: Prompt, other: Prompt) -> Prompt:

@@ -14,6 +14,7 @@ from propagate.types import (
     Candidates,
     Canvas,
     FloatArray,
+    FrameResult,
     Guess,
     Mask,
     Missing,
@@ -22,6 +23,9 @@ from propagate.types import (
     State,
 )
 
+_FALL = 0.3  # of expected IoU from one frame to the next: it may have been taken for another
+_CERTAINLY = 4.0  # logits: what an answer must say against what is certain
+_STRANGE = 0.18  # cosine: what has come back must not look like something else by more than this
 _HARDLY = 0.1  # of a place: below it an object is not expected there
 
 
@@ -84,13 +88,19 @@ class Selection:
         candidates: Candidates,
         expected: FloatArray | None,
         foreign: FloatArray | None = None,
+        certain: FloatArray | None = None,
     ) -> Choice:
         """The best candidate for an object that is known.
+
+        What grows or comes nearer shows parts of itself that look like things of their own, and
+        what an answer leaves out is not expected in the next frame. So where the object certainly
+        is the answer has to be sure of the contrary.
 
         Args:
             candidates: the answers to one prompt.
             expected: (h, w) 0..1 where the object is believed to be, or None where the user says.
             foreign: (h, w) 1 where there surely is something else, or None where nothing is known.
+            certain: (h, w) 0..1, 1 where the object surely is, or None where nothing is known.
         """
         if expected is None:
             return self._largest_of_the_best(candidates)
@@ -98,6 +108,8 @@ class Selection:
         overlap = _soft_overlap(candidates.logits > 0, place)
         best = int((candidates.scores + self._config.agreement * overlap).argmax())
         found = candidates.logits[best]
+        if certain is not None:
+            found = found + _CERTAINLY * on_logits(certain, found, candidates.canvas)
         elsewhere = None if foreign is None else on_logits(foreign, found, candidates.canvas)
         logits = without_doubtful(found, place, elsewhere, self._doubts)
         mistaken = bool(logits.max() <= 0 < found.max())
@@ -132,20 +144,40 @@ class Selection:
         logits = divided((one.logits, other.logits), (first, second))
         return replace(one, logits=logits[0]), replace(other, logits=logits[1])
 
-    def is_seen(self, choice: Choice, place: FloatArray | None) -> bool:
+    def is_seen(
+        self, choice: Choice, place: FloatArray | None, strange: FloatArray | None = None
+    ) -> bool:
         """Whether an answer of the tracker's own asking is good enough to be a mask.
 
         Args:
             choice: the answer.
             place: (h, w) 0..1, where the object was followed to; None where it was missing.
+            strange: (h, w) cosines, by which a cell looks more like something else that has been
+                seen than like the object, or None.
         """
         inside = choice.logits > 0
-        followed = False
+        if not inside.any():
+            return False
         if place is not None:
             here = on_logits(place, choice.logits, choice.canvas)
-            followed = bool((here[inside] > _HARDLY).any())
-        least = self._config.least_score if followed else self._config.return_score
-        return choice.score >= least and bool(inside.any())
+            if (here[inside] > _HARDLY).any():
+                return choice.score >= self._config.least_score
+        if strange is not None:
+            more = on_logits(strange, choice.logits, choice.canvas)[inside].mean()
+            if more > _STRANGE:
+                return False
+        return choice.score >= self._config.return_score
+
+    @staticmethod
+    def sought(result: FrameResult, scores: Mapping[int, float]) -> set[int]:
+        """Objects that an answer does not show, or is all of a sudden much less sure of.
+
+        Args:
+            result: the answer.
+            scores: of each object, the expected IoU of its last mask.
+        """
+        fell = {m.object_id for m in result.masks if m.score < scores.get(m.object_id, 0) - _FALL}
+        return fell | set(result.missing)
 
     def why_missing(
         self,
@@ -201,6 +233,11 @@ class Selection:
         return done
 
 
+def never_seen(object_id: int) -> Missing:
+    """An object that there is nothing to find by: its prompts got no pixel."""
+    return Missing(object_id, "lost", "nothing is known of it; prompt it where it can be seen")
+
+
 def on_one_grid(choices: Iterable[Choice]) -> list[Choice]:
     """The choices, all on the finest cells among them: what was seen from near has smaller ones."""
     found = list(choices)
@@ -214,8 +251,15 @@ def _choice(candidates: Candidates, best: int, logits: FloatArray) -> Choice:
 
 
 def _margins(logits: FloatArray) -> FloatArray:
-    """(N, h, w) → each one minus the best of the others or of the background (0)."""
-    return logits - most_of_others(np.concatenate([logits, np.zeros_like(logits[:1])]))[:-1]
+    """(N, h, w) → each one minus the best of the others or of the background (0).
+
+    Of equals the first one has the cell, so that two prompts for one thing do not lose it.
+    """
+    apart = logits.copy()
+    for n in range(1, len(apart)):
+        tied = (apart[n] == apart[:n]).any(0)
+        apart[n][tied] = -np.abs(apart[n][tied])
+    return apart - most_of_others(np.concatenate([apart, np.zeros_like(logits[:1])]))[:-1]
 
 
 def most_of_others(values: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ a value that is handed in and out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,16 +21,9 @@ from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection, on_one_grid
+from propagate.selection import Choice, Selection, never_seen, on_one_grid
 from propagate.selection import Config as SelectionConfig
-from propagate.types import (
-    Embedding,
-    Frame,
-    FrameResult,
-    Guess,
-    Missing,
-    Prompt,
-)
+from propagate.types import Embedding, Frame, FrameResult, Guess, Missing, Prompt
 from propagate.windows import mask_in_picture, prompt_in
 
 
@@ -122,9 +115,9 @@ class Tracker:
         closer = self.framing.closer(window, asked, look.result)
         if closer is not None:
             look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
-        elif (wider := self.framing.wider(window, look.result)) is not None:
+        elif (wider := self.framing.wider(window, look.result, look.sought)) is not None:
             wide = self._look(state, frame, asked, guesses, wider)
-            look = min(look, wide, key=lambda one: self.framing.lacks(one.window, one.result))
+            look = min(look, wide, key=lambda o: self.framing.lacks(o.window, o.result, o.sought))
         result = look.result
         return TrackerState(
             motion=self.motion.update(state.motion, frame, result),
@@ -163,7 +156,7 @@ class Tracker:
         ]
         choices = self._choices(state, embedding, questions, asked, beliefs)
         result = self._answer(state, frame, asked, choices, beliefs)
-        return _Look(window, embedding, result)
+        return _Look(window, embedding, result, self.selection.sought(result, scores))
 
     def _remember(
         self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]
@@ -200,14 +193,18 @@ class Tracker:
             elif object_id in asked:
                 choices[object_id] = self.selection.choose_new(answer, question)
             else:
-                expected, foreign = beliefs.expected(object_id), beliefs.foreign(object_id)
-                choices[object_id] = choice = self.selection.choose(answer, expected, foreign)
+                foreign, followed = beliefs.foreign(object_id), not state.objects[object_id].missing
+                certain = beliefs.certain(object_id) if followed else None
+                choices[object_id] = choice = self.selection.choose(
+                    answer, beliefs.expected(object_id), foreign, certain
+                )
                 if foreign is not None and choice.mistaken:
                     again.append(elsewhere(question, foreign))
         for answer in self.segmenter.decode(embedding, again) if again else ():
             key = answer.object_id
-            believed = beliefs.expected(key), beliefs.foreign(key)
-            choices[key] = self.selection.choose(answer, *believed)
+            choices[key] = self.selection.choose(
+                answer, beliefs.expected(key), beliefs.foreign(key)
+            )
         return on_one_grid(choices.values())
 
     def _answer(
@@ -219,22 +216,7 @@ class Tracker:
         beliefs: Beliefs,
     ) -> FrameResult:
         """What is seen, and who is missing."""
-        seen: list[Choice] = []
-        missing: dict[int, Missing] = {}
-        for choice in choices:
-            object_id = choice.object_id
-            if object_id in asked:
-                seen.append(choice)
-                continue
-            frames_missing = state.objects[object_id].missing
-            place = None if frames_missing else beliefs.place(object_id)
-            if self.selection.is_seen(choice, place):
-                seen.append(choice)
-            else:
-                guess, recall = beliefs.guesses.get(object_id), beliefs.recalls.get(object_id)
-                missing[object_id] = self.selection.why_missing(
-                    choice, frames_missing, guess, recall, frame.size_hw
-                )
+        seen, missing = self._seen(state, asked, choices, beliefs)
         seen = divided(seen, beliefs, self.selection)
         given = {i: prompt.mask for i, prompt in asked.items() if prompt.mask is not None}
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
@@ -254,14 +236,42 @@ class Tracker:
             frame.stem,
         )
 
+    def _seen(
+        self,
+        state: TrackerState,
+        asked: Mapping[int, Prompt],
+        choices: Sequence[Choice],
+        beliefs: Beliefs,
+    ) -> tuple[list[Choice], dict[int, Missing]]:
+        """The choices that are good enough to be masks, and what is missing."""
+        seen: list[Choice] = []
+        missing = {i: never_seen(i) for i in state.objects if i not in asked}
+        for choice in choices:
+            object_id = choice.object_id
+            missing.pop(object_id, None)
+            if object_id in asked:
+                seen.append(choice)
+                continue
+            frames_missing = state.objects[object_id].missing
+            place = None if frames_missing else beliefs.place(object_id)
+            if self.selection.is_seen(choice, place, beliefs.strange(object_id)):
+                seen.append(choice)
+            else:
+                guess, recall = beliefs.guesses.get(object_id), beliefs.recalls.get(object_id)
+                missing[object_id] = self.selection.why_missing(
+                    choice, frames_missing, guess, recall, beliefs.size_hw
+                )
+        return seen, missing
+
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """What a part of the picture gave."""
+    """What a part of the picture gave; `sought` are objects that it shows hardly or not at all."""
 
     window: Window
     embedding: Embedding
     result: FrameResult
+    sought: Collection[int]
 
 
 def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:
@@ -280,16 +290,10 @@ def build(config: Config) -> Tracker:
         CheckpointError: the segmenter's weights cannot be loaded.
     """
     return Tracker(
-        segmenter=_part("propagate.segmenters", config.segmenter),
-        motion=_part("propagate.motion", config.motion),
-        memory=_part("propagate.memory", config.memory),
+        segmenter=plugins.part("propagate.segmenters", config.segmenter),
+        motion=plugins.part("propagate.motion", config.motion),
+        memory=plugins.part("propagate.memory", config.memory),
         prompting=Prompting(config.prompting),
         selection=Selection(config.selection),
         framing=Framing(config.framing),
     )
-
-
-def _part(kind: str, settings: Mapping[str, Any]) -> Any:
-    options = dict(settings)
-    name = options.pop("name", kind.rpartition(".")[2])
-    return plugins.build(kind, name, options)

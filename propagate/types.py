@@ -348,12 +348,15 @@ class Recall:
         trust: 0..1, how much of the object seems to be in the picture.
         foreign: (h, w) float32, 1 where there surely is something else, or None where no answer of
             the user's tells.
+        strange: (h, w) float32, by how much of cosine each cell looks more like anything else that
+            was seen than like an object that is missing; None for others.
     """
 
     object_id: int
     maps: FloatArray
     trust: float
     foreign: FloatArray | None = None
+    strange: FloatArray | None = None
 
 
 def check_image(image: Any) -> None:

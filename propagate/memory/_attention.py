@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from propagate.coords import WHOLE, Part
+from propagate.coords import WHOLE, Part, Size
 
 LOCAL_SIGMA = 4.0  # cells at stride 16: how far a cell may move from one frame to the next
 
@@ -48,38 +48,45 @@ def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:
 
 
 def locality(
-    grid_hw: tuple[int, int],
+    grid_hw: Size,
     sigma: float = LOCAL_SIGMA,
     here: Part = WHOLE,
     there: Part = WHOLE,
+    there_hw: Size | None = None,
     device: torch.device | None = None,
 ) -> Tensor:
-    """(h*w, h*w) factors 0..1 that let a cell attend only to cells around its own place.
+    """(h*w, h'*w') factors 0..1 that let a cell attend only to cells around its own place.
 
     Args:
-        grid_hw: cells of both frames.
-        sigma: cells of the frame that attends.
-        here: the part of the picture that the attending frame's cells cover.
+        grid_hw: cells of the frame that attends.
+        sigma: its cells.
+        here: the part of the picture that they cover.
         there: the same of the frame that is attended to.
+        there_hw: cells of that frame; None where both have as many.
         device: where they are wanted.
     """
-    height, width = grid_hw
-    across = _closeness(
-        torch.arange(width, device=device), sigma, (here[0], here[2]), (there[0], there[2])
-    )
-    down = _closeness(
-        torch.arange(height, device=device), sigma, (here[1], here[3]), (there[1], there[3])
+    down, across = (
+        _closeness(
+            (torch.arange(own, device=device), torch.arange(others, device=device)),
+            sigma,
+            (here[axis], here[axis + 2]),
+            (there[axis], there[axis + 2]),
+        )
+        for axis, own, others in zip((1, 0), grid_hw, there_hw or grid_hw, strict=True)
     )
     return torch.kron(down, across)
 
 
 def _closeness(
-    cells: Tensor, sigma: float, here: tuple[float, float], there: tuple[float, float]
+    cells: tuple[Tensor, Tensor],
+    sigma: float,
+    here: tuple[float, float],
+    there: tuple[float, float],
 ) -> Tensor:
-    """(n, n) factors between n cells along one axis; spans are shares of the picture's side."""
-    own = cells + 0.5
-    scale = (there[1] - there[0]) / (here[1] - here[0])
-    others = own * scale + (there[0] - here[0]) / (here[1] - here[0]) * len(cells)
+    """(n, m) factors between cells along one axis; spans are shares of the picture's side."""
+    own, others = (each + 0.5 for each in cells)
+    size = (here[1] - here[0]) / len(own)  # of a cell, as a share of the side
+    others = (others * (there[1] - there[0]) / len(others) + there[0] - here[0]) / size
     return torch.exp(-(own[:, None] - others).square() / (2 * sigma**2))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from propagate.coords import WHOLE, Part
+from propagate.coords import WHOLE, Part, Size
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +18,7 @@ class Remembered:
     Attributes:
         index: of the frame.
         keys: (h*w, C) float32.
+        grid_hw: (h, w): windows of a picture may have other cells than the picture.
         covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
         anchors: ids that the user answered in this frame.
         part: of the picture that the cells cover.
@@ -27,6 +28,7 @@ class Remembered:
 
     index: int
     keys: Tensor
+    grid_hw: Size
     covers: Mapping[int, Tensor]
     anchors: frozenset[int] = frozenset()
     part: Part = WHOLE
@@ -42,7 +44,6 @@ class Remembered:
 class MemoryState:
     """What is remembered. `last` is the frame just before, good or bad."""
 
-    grid_hw: tuple[int, int] = (0, 0)
     ids: tuple[int, ...] = ()
     areas: Mapping[int, float] = field(default_factory=dict)
     anchors: tuple[Remembered, ...] = ()

@@ -25,7 +25,7 @@ from propagate.memory._bank import (
     most_different,
     seen_closer,
 )
-from propagate.memory._foreign import foreign_cells
+from propagate.memory._foreign import foreign_cells, stranger_than
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
 
@@ -69,38 +69,66 @@ class Appearance:
         self, state: MemoryState, embedding: Embedding, part: Part = WHOLE
     ) -> dict[int, Recall]:
         """See `Memory.recall`."""
-        grid_hw = _grid(embedding)
-        if state.last is None or grid_hw != state.grid_hw:
+        if state.last is None:
             return {}
+        grid_hw = _grid(embedding)
         query = _cells(embedding)
         bank = state.bank()
+        ids = tuple(i for i in state.ids if any(_shows(frame, i) for frame in bank))
         logits = query @ torch.cat([frame.keys for frame in bank]).T
         temperature = float(query[0].square().sum())
         foreign = foreign_cells(bank, logits, temperature)
-        best = logits.amax(1, keepdim=True)
-        weights = logits.sub_(best).mul_(self._config.sharpness).exp_()
-        familiar = familiarity(best[:, 0], temperature)
-        columns = _columns(bank, state.ids, query)
-        totals = (weights @ columns).clamp(min=1e-20)
-        anchors = totals[:, 0::4] / totals[:, 1::4]
-        recent = totals[:, 2::4] / totals[:, 3::4]
-        cells = len(query)
-        places = locality(grid_hw, self._config.sigma, part, state.last.part)
-        close = weights[:, -cells:] * places.to(query)
-        near = _nearby(close, state.last, state.ids, recent)
-        known = familiar[:, None].expand_as(recent)
-        maps = torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
+        strange = {
+            i: stranger_than(bank, logits, temperature, i)
+            for i in ids
+            if i not in state.last.covers  # of what is followed there is no doubt
+        }
+        last = state.last
+        places = locality(grid_hw, self._config.sigma, part, last.part, last.grid_hw)
+        maps = self._read(logits, temperature, bank, ids, places.to(query))
         found = torch.unflatten(maps, 2, grid_hw).cpu().numpy()
-        elsewhere = {i: one.reshape(grid_hw).float().cpu().numpy() for i, one in foreign.items()}
+        elsewhere, unlike = (
+            {i: one.reshape(grid_hw).float().cpu().numpy() for i, one in each.items()}
+            for each in (foreign, strange)
+        )
         return {
             object_id: Recall(
                 object_id,
                 found[n],
                 _trust(found[n], state.areas[object_id]),
                 elsewhere.get(object_id),
+                unlike.get(object_id),
             )
-            for n, object_id in enumerate(state.ids)
+            for n, object_id in enumerate(ids)
         }
+
+    def _read(
+        self,
+        logits: Tensor,
+        temperature: float,
+        bank: tuple[Remembered, ...],
+        ids: tuple[int, ...],
+        places: Tensor,
+    ) -> Tensor:
+        """`READINGS` of N objects (N, 4, Q).
+
+        Args:
+            logits: (Q, M) of matches with all cells of the bank; overwritten.
+            temperature: the logit of an exact match.
+            bank: the remembered frames, the last one at the end.
+            ids: of the objects.
+            places: (Q, L) how near cells of the last frame are.
+        """
+        best = logits.amax(1, keepdim=True)
+        weights = logits.sub_(best).mul_(self._config.sharpness).exp_()
+        familiar = familiarity(best[:, 0], temperature)
+        totals = (weights @ _columns(bank, ids).to(weights)).clamp(min=1e-20)
+        anchors = totals[:, 0::4] / totals[:, 1::4]
+        recent = totals[:, 2::4] / totals[:, 3::4]
+        close = weights[:, -places.shape[1] :] * places
+        near = _nearby(close, bank[-1], ids, recent)
+        known = familiar[:, None].expand_as(recent)
+        return torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
 
     @torch.inference_mode()
     def update(
@@ -113,12 +141,11 @@ class Appearance:
     ) -> MemoryState:
         """See `Memory.update`."""
         grid_hw = _grid(embedding)
-        if grid_hw != state.grid_hw:
-            state = MemoryState(grid_hw=grid_hw)
         covers = {mask.object_id: _cover(mask, grid_hw, part) for mask in result.masks}
         now = Remembered(
             result.index,
             _cells(embedding),
+            grid_hw,
             {i: torch.from_numpy(cover).to(embedding.keys.device) for i, cover in covers.items()},
             frozenset(anchors) & frozenset(covers),
             part,
@@ -168,21 +195,19 @@ def _cover(mask: Mask, grid_hw: tuple[int, int], part: Part) -> FloatArray:
     return cell_cover(pixels, box, grid_hw).ravel()
 
 
-def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...], like: Tensor) -> Tensor:
+def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...]) -> Tensor:
     """(M, 4N) values to read: for each object cover and presence, over anchors and over all."""
-    cells = len(like)
-    columns = torch.zeros(len(bank) * cells, len(ids), 4).to(like)
-    for number, frame in enumerate(bank):
-        rows = slice(number * cells, (number + 1) * cells)
+    columns = [torch.zeros(len(frame.keys), len(ids), 4) for frame in bank]
+    for rows, frame in zip(columns, bank, strict=True):
         for n, object_id in enumerate(ids):
             cover = frame.covers.get(object_id)
             if cover is None:
                 continue
-            columns[rows, n, 2], columns[rows, n, 3] = cover, 1
+            rows[:, n, 2], rows[:, n, 3] = cover, 1
             # From far an object's cells are its surroundings' too: they would claim anything.
             if object_id in frame.anchors and not frame.surroundings:
-                columns[rows, n, 0], columns[rows, n, 1] = cover, 1
-    return columns.flatten(1)
+                rows[:, n, 0], rows[:, n, 1] = cover, 1
+    return torch.cat(columns).flatten(1)
 
 
 def _nearby(close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tensor) -> Tensor:
@@ -194,6 +219,11 @@ def _nearby(close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tens
         total = close.sum(1, keepdim=True).clamp(min=1e-20)
         read[:, known] = (close @ covers) / total
     return read
+
+
+def _shows(frame: Remembered, object_id: int) -> bool:
+    cover = frame.covers.get(object_id)
+    return cover is not None and bool(cover.any())
 
 
 def _trust(maps: FloatArray, cells: float) -> float:

@@ -26,7 +26,7 @@ _TRUST = 0.8
 _REACH = 2  # cells by which a place may be corrected in a frame
 _PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
 _UNSEEN = 0.1  # weight of what they should cover and do not: something else may hide it
-_GAIN = 0.01  # of that agreement, which a step must bring
+_COST = 0.012  # of that agreement, which a step of a cell must bring
 _CLEAR = 0.1  # share by which the pictures must differ less if it is in front
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
@@ -252,15 +252,17 @@ def _met(
 def _fitted(covers: Sequence[FloatArray], found: FloatArray) -> tuple[list[Step], float]:
     """By which cells two covers (h, w) must move to explain what was found, and how well then."""
     steps: list[Step] = [(0, 0), (0, 0)]
-    best = _explained(np.maximum(*covers), found)
     reach = range(-_REACH, _REACH + 1)
     for number in (0, 1, 0, 1):
         fixed = _moved(covers[1 - number], steps[1 - number])
-        for step in product(reach, reach):
-            explained = _explained(np.maximum(_moved(covers[number], step), fixed), found)
-            if explained > best + _GAIN:
-                best, steps[number] = explained, step
-    return steps, best
+        fits = {
+            step: _explained(np.maximum(_moved(covers[number], step), fixed), found)
+            - _COST * (step[0] ** 2 + step[1] ** 2) ** 0.5
+            for step in product(reach, reach)
+        }
+        steps[number] = max(fits, key=lambda step: fits[step])
+    final = [_moved(cover, step) for cover, step in zip(covers, steps, strict=True)]
+    return steps, _explained(np.maximum(*final), found)
 
 
 def _moved(cover: FloatArray, step: Step) -> FloatArray:

@@ -15,7 +15,7 @@ from propagate.framing import (
     boxes_sought,
     extent_of,
 )
-from propagate.types import FrameResult, Guess, Mask, Missing, Prompt, Recall
+from propagate.types import FrameResult, Guess, Mask, Prompt, Recall
 
 SIZE = (480, 854)
 FRAMING = Framing(Config(margin=0.3, closest=0.25))
@@ -103,17 +103,16 @@ class TestWider:
     framing = Framing(Config())
     window = Window(200, 100, 400, 220)
 
-    def result(self, box: tuple[int, int, int, int], missing: bool = False) -> FrameResult:
+    def result(self, box: tuple[int, int, int, int]) -> FrameResult:
         pixels = np.zeros(SIZE, bool)
         x0, y0, x1, y1 = box
         pixels[y0:y1, x0:x1] = True
-        gone = {2: Missing(2, "occluded", "hidden where it was expected", 0.1)} if missing else {}
-        return FrameResult(0, None, SIZE, (Mask(1, pixels, 0.9),), gone)
+        return FrameResult(0, None, SIZE, (Mask(1, pixels, 0.9),))
 
     def test_what_ends_within_the_window_needs_none(self) -> None:
         inside = self.result((220, 120, 399, 219))
-        assert self.framing.wider(self.window, inside) is None
-        assert self.framing.lacks(self.window, inside) == (0, 0)
+        assert self.framing.wider(self.window, inside, ()) is None
+        assert self.framing.lacks(self.window, inside, ()) == (0, 0)
 
     @pytest.mark.parametrize(
         "box", [(200, 130, 220, 150), (380, 130, 400, 150), (300, 200, 320, 220)]
@@ -122,22 +121,22 @@ class TestWider:
         self, box: tuple[int, int, int, int]
     ) -> None:
         cut = self.result(box)
-        wider = self.framing.wider(self.window, cut)
+        wider = self.framing.wider(self.window, cut, ())
         assert wider is not None
-        assert self.framing.lacks(self.window, cut) == (0, 1)
-        assert self.framing.lacks(wider, cut) == (0, 0)
+        assert self.framing.lacks(self.window, cut, ()) == (0, 1)
+        assert self.framing.lacks(wider, cut, ()) == (0, 0)
         assert wider.holds(np.array(box, np.float32))
 
     def test_the_picture_s_edge_cuts_nothing_off(self) -> None:
         corner = Window(0, 0, 200, 120)
-        assert self.framing.wider(corner, self.result((0, 0, 20, 20))) is None
+        assert self.framing.wider(corner, self.result((0, 0, 20, 20)), ()) is None
 
-    def test_what_is_missing_is_sought_around_and_in_a_large_window_everywhere(self) -> None:
+    def test_what_is_sought_is_looked_for_around_and_in_a_large_window_everywhere(self) -> None:
         whole = Window.whole(SIZE)
-        missing = self.result((220, 120, 300, 200), missing=True)
-        wider = self.framing.wider(self.window, missing)
+        shown = self.result((220, 120, 300, 200))
+        wider = self.framing.wider(self.window, shown, {2})
         assert wider is not None and wider.holds([200, 100, 400, 220])
         assert 1.6 < wider.size_hw[0] / self.window.size_hw[0] < 1.8
-        assert self.framing.wider(Window(100, 0, 700, 360), missing) == whole
-        assert self.framing.wider(whole, missing) is None
-        assert self.framing.lacks(whole, missing) == (1, 0)
+        assert self.framing.wider(Window(100, 0, 700, 360), shown, {2}) == whole
+        assert self.framing.wider(whole, shown, {2}) is None
+        assert self.framing.lacks(whole, shown, {2}) == (1, 0)

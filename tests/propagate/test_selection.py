@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from propagate.logits import to_picture
 from propagate.selection import Choice, Config, Selection, on_one_grid
-from propagate.types import Candidates, Canvas, Guess, Prompt, Recall
+from propagate.types import Candidates, Canvas, FrameResult, Guess, Mask, Missing, Prompt, Recall
 
 SIZE = (96, 130)
 
@@ -51,6 +51,50 @@ def test_a_missing_object_needs_a_better_answer_to_return() -> None:
     assert not policy.is_seen(choice, elsewhere), "it may be another one"
     assert not policy.is_seen(choice, None)
     assert not policy.is_seen(Choice(1, -np.ones((4, 4), np.float32), 0.9), here)
+
+
+def test_what_comes_back_is_not_what_is_known_as_something_else() -> None:
+    logits = -np.ones((4, 4), np.float32)
+    logits[:, :2] = 1
+    choice, strange = Choice(1, logits, 0.9), np.zeros((4, 4), np.float32)
+    strange[:, :2] = 0.9
+    assert not selection().is_seen(choice, None, strange)
+    assert selection().is_seen(choice, None, 1 - strange)
+    assert selection().is_seen(choice, strange, strange), "it was followed to there"
+
+
+def test_where_the_object_certainly_is_the_answer_has_to_be_sure_of_the_contrary() -> None:
+    found = candidates([0.8], [(8, 8)])
+    found.logits[0, 10:12, 10:12] = -2  # a stripe that has come near
+    found.logits[0, 13, 13] = -9  # something in front
+    certain = np.zeros((24, 32), np.float32)
+    certain[8:20, 8:14] = 1
+    expected = (found.logits[0] > 0).astype(np.float32)
+    plain = selection().choose(found, expected).logits > 0
+    assert not plain[10:12, 10:12].any()
+    inside = selection().choose(found, expected, None, certain).logits > 0
+    wanted = np.zeros((24, 32), bool)
+    wanted[8:14, 8:14] = True
+    wanted[13, 13] = False
+    np.testing.assert_array_equal(inside[:14], wanted[:14])
+
+
+def test_sought_is_what_is_missing_and_what_is_all_at_once_hardly_believed() -> None:
+    pixels = np.ones((4, 4), bool)
+    shown = tuple(Mask(i, pixels, score) for i, score in enumerate((0.9, 0.5, 0.5, 0.4), start=1))
+    gone = {9: Missing(9, "occluded", "test")}
+    result = FrameResult(3, None, (4, 4), shown, gone)
+    scores = {1: 0.95, 2: 0.95, 3: 0.6, 9: 0.9}
+    assert selection().sought(result, scores) == {2, 9}, "4 is new, 3 was no better before"
+
+
+def test_of_two_that_are_equally_sure_of_a_pixel_the_first_has_it() -> None:
+    logits = candidates([1], [(4, 4)]).logits[0]
+    choices = [Choice(number, logits, 0.9) for number in (3, 5)]
+    first, second = selection().masks(choices, {}, SIZE)
+    alone = selection().masks(choices[:1], {}, SIZE)[0]
+    np.testing.assert_array_equal(first.pixels, alone.pixels)
+    assert not second.pixels.any()
 
 
 def test_answers_of_different_cells_become_masks_together() -> None:

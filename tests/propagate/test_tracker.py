@@ -118,6 +118,22 @@ def test_masks_do_not_overlap_and_ids_may_be_large(tracker, clip, frames) -> Non
         assert known == {1000 * i for i in ids}
 
 
+def test_a_second_prompt_for_the_same_thing_is_lost_and_says_so(tracker, clip, frames) -> None:
+    """It never becomes the background, of which nothing tells it."""
+    one = first_ids(clip)[0]
+    twice = [prompt_for(clip, one), Prompt(2, 900, box=masks.box_of(true_mask(clip, one, 2)))]
+    alone = run(tracker, frames, twice[:1])
+    for result, without in zip(run(tracker, frames, twice)[2:], alone[2:], strict=True):
+        sizes = [result[i].pixels.sum() if i in result else 0 for i in (one, 900)]
+        assert max(sizes) < 2 * without[one].pixels.sum()
+    asked_about_nothing = Prompt(0, 900, points_xy=np.argwhere(true_mask(clip, one, 0))[:1, ::-1])
+    results = run(tracker, frames, [prompt_for(clip, one), asked_about_nothing])
+    assert [result.missing[900].state for result in results] == ["occluded", *["lost"] * 7]
+    assert "prompt it" in results[-1].missing[900].reason
+    again = [*twice[:1], asked_about_nothing, prompt_for(clip, first_ids(clip)[1], 4, as_id=900)]
+    assert 900 in run(tracker, frames, again)[4]
+
+
 def test_objects_are_added_and_dropped(tracker, clip, frames) -> None:
     one, two = first_ids(clip)[:2]
     state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, one)])

@@ -122,9 +122,35 @@ def test_a_poor_mask_is_not_remembered_but_is_the_last_one(memory) -> None:
     assert state.last is not None and state.last.index == 11
 
 
-def test_another_picture_size_starts_again(memory) -> None:
+def test_what_is_shown_in_other_cells_is_remembered_too(memory) -> None:
+    """A network's input sides are rounded: a window may have other cells than the picture."""
     state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
-    assert memory.recall(state, Keys(torch.zeros(32, 3, 4), (48, 64))) == {}
+    part, window = (0.2, 0.0, 0.7, 1.0), Keys(scene().keys[:, :, 2:7], (96, 80))
+    seen = np.zeros((6, 5), np.float32)
+    seen[1:4, 0:2] = 1
+    for read_ in memory.recall(state, window, part)[1].maps[:3]:
+        assert np.abs(read_ - seen).max() < 0.02
+    state = memory.update(state, window, result(1, Mask(1, block(2, 4))), [], part)
+    everywhere = np.zeros(GRID, np.float32)
+    everywhere[1:4, 2:4] = 1
+    anchors, recent, near, _ = memory.recall(state, scene())[1].maps
+    assert np.abs(anchors - everywhere).max() < 0.02
+    assert np.abs(recent - everywhere).max() < 0.02
+    assert np.abs(near - everywhere).max() < 0.1, "what the window did not show is like nothing"
+    assert [frame.index for frame in state.anchors] == [0]
+
+
+def test_of_a_missing_object_is_said_what_looks_more_like_something_else(memory) -> None:
+    both = result(0, Mask(1, block(2, 4)), Mask(2, block(6, 8)))
+    state = memory.update(memory.start(), scene(), both, [1, 2])
+    state = memory.update(state, scene(1), result(1, Mask(2, block(7, 9)), missing=(1,)), [])
+    recalls = memory.recall(state, scene())
+    assert recalls[2].strange is None, "it is followed"
+    strange = recalls[1].strange
+    assert np.abs(strange[1:4, 2:4]).max() < 1e-5, "nothing looks more like it than itself"
+    others = np.ones(GRID, bool)
+    others[1:4, 2:4] = False
+    assert strange[others].min() > 0.3
 
 
 def test_state_is_never_edited(memory) -> None:
@@ -155,6 +181,13 @@ def test_locality_falls_with_distance() -> None:
     assert near[0, 0] == 1
     cell = 2 * 5 + 3  # row 2, column 3
     assert float(near[0, cell]) == pytest.approx(np.exp(-(2**2 + 3**2) / 2))
+
+
+def test_locality_between_other_numbers_of_cells() -> None:
+    halves = locality((1, 4), 1.0, there_hw=(1, 8))
+    assert halves.shape == (4, 8)
+    torch.testing.assert_close(halves[1, 2], halves[1, 3])  # both lie in it, a quarter off
+    assert float(halves[1, 2]) == pytest.approx(np.exp(-(0.25**2) / 2))
 
 
 def test_nearby_means_nearby_in_the_picture_whatever_part_of_it_was_shown() -> None:
