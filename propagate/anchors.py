@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from propagate.types import FrameResult
 
@@ -20,7 +20,9 @@ class Gap:
         last: frame of the anchor behind, or the last frame where there is none.
         closed: whether `last` is an anchor.
         objects: whose anchors these are.
-        also: where it is not closed, the frame of the anchor in front of `first`, or None.
+        also: where it is not closed, the frame of an anchor in front of `first` that shows them, or
+            None.
+        shown: whether they are in the picture in the anchor in front, and in the one behind.
     """
 
     first: int
@@ -28,34 +30,53 @@ class Gap:
     closed: bool
     objects: tuple[int, ...]
     also: int | None = None
+    shown: tuple[bool, bool] = (True, True)
+
+    @property
+    def ways(self) -> list[tuple[int, int]]:
+        """From where to where it is gone through: from each anchor that shows the objects.
+
+        Not at all where none does: who is away in two anchors is away between them.
+        """
+        there, back = (self.first, self.last), (self.last, self.first)
+        if not self.closed:
+            return [there] if self.shown[0] or self.also is not None else []
+        return [way for way, shown in zip((there, back), self.shown, strict=True) if shown]
 
     @property
     def steps(self) -> int:
-        """Frames to go through: once, or there and back."""
-        return (self.last - self.first) * (2 if self.closed else 1)
+        """Frames to go through: once, there and back, or none."""
+        return (self.last - self.first) * len(self.ways)
 
 
-def gaps_beside(anchors: Iterable[Anchor], new: Collection[Anchor], end: int) -> list[Gap]:
+def gaps_beside(
+    anchors: Iterable[Anchor],
+    new: Collection[Anchor],
+    end: int,
+    away: Collection[Anchor] = (),
+) -> list[Gap]:
     """The gaps beside new anchors, in order; objects with the same gap share it.
 
     Args:
         anchors: all of them, new ones included.
         new: those that were not there before.
         end: the last frame.
+        away: those in which the object is not in the picture.
     """
-    found: dict[tuple[int, int, bool, int | None], list[int]] = {}
+    found: dict[Gap, list[int]] = {}
     for object_id, frames in _by_object(anchors).items():
         for place, first in enumerate(frames):
             closed = place + 1 < len(frames)
             last = frames[place + 1] if closed else end
-            also = frames[place - 1] if place and not closed else None
+            earlier = [i for i in frames[:place] if (i, object_id) not in away]
+            also = earlier[-1] if earlier and not closed else None
+            shown = (first, object_id) not in away, (last, object_id) not in away
             touched = (first, object_id) in new or (closed and (last, object_id) in new)
             if touched and last - first > closed:  # a frame lies between
-                found.setdefault((first, last, closed, also), []).append(object_id)
-    return [
-        Gap(first, last, closed, tuple(ids), also)
-        for (first, last, closed, also), ids in sorted(found.items(), key=lambda one: one[0][:2])
-    ]
+                gap = Gap(first, last, closed, (), also, shown)
+                found.setdefault(gap, []).append(object_id)
+    gaps = [replace(gap, objects=tuple(ids)) for gap, ids in found.items()]
+    return sorted(gaps, key=lambda gap: (gap.first, gap.last))
 
 
 def neighbours(anchors: Iterable[Anchor], index: int, object_ids: Collection[int]) -> list[int]:

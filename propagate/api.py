@@ -87,15 +87,18 @@ def track(
 def _results(
     frames: Iterable[Frame], waiting: Sequence[Prompt], tracker: Tracker
 ) -> Iterator[FrameResult]:
-    answered = 0
+    waited = {prompt.frame_index for prompt in waiting}
+    first = last = None
     for state in states(frames, waiting, tracker, tracker.start()):
         assert state.last is not None
-        answered = max(answered, state.last.index + 1)
+        last = state.last.index
+        first = last if first is None else first
+        waited.discard(last)
         yield state.last
-    beyond = sorted({p.frame_index for p in waiting if p.frame_index >= answered})
-    if beyond:
+    if waited:
         raise PromptError(
-            f"a prompt speaks of frame {beyond[0]}, but the video ends with frame {answered - 1}"
+            f"a prompt speaks of frame {min(waited)}, which the video does not have: it goes from "
+            f"frame {first} to frame {last}"
         )
 
 

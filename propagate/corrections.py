@@ -17,13 +17,14 @@ from propagate.anchors import Anchor, Gap, gaps_beside, neighbours
 from propagate.errors import InputError, PromptError
 from propagate.fusion import Answer, fuse, packed, separated, settled, unpacked
 from propagate.prompting import merge_prompts
-from propagate.selection import Choice, Selection
+from propagate.selection import Choice, Selection, said_absent
 from propagate.shown import Shown, after, last_of
 from propagate.tracker import Tracker
 from propagate.types import Frame, FrameResult, Mask, Prompt
 from propagate.videos import Video
 
 _NOT_FOUND = Answer(0.0, "lost", None, "not seen in the frame that the search began with")
+_BETWEEN = Answer(1.0, "absent", None, "not there in the frames around")
 
 
 @dataclass
@@ -66,7 +67,14 @@ class Recomputation:
                     "for another object, track again"
                 )
         new = {(prompt.frame_index, prompt.object_id) for prompt in self.prompts}
-        self.gaps = gaps_beside({*self.anchors, *new}, new, last)
+        self.gaps = gaps_beside({*self.anchors, *new}, new, last, self._away(new))
+
+    def _away(self, new: Collection[Anchor]) -> set[Anchor]:
+        """The anchors in which the object is not in the picture."""
+        said = {(one.frame_index, one.object_id) for one in self.prompts if one.says_absent}
+        frames = set(self.before)
+        old = {one for one in self.anchors if one not in new and one[0] in frames}
+        return said | {(index, i) for index, i in old if i not in self.before[index]}
 
     @classmethod
     def both_ways(
@@ -81,7 +89,7 @@ class Recomputation:
         Nothing is left to do where none has.
         """
         whole = cls(video, before, tracker, anchors)
-        every = gaps_beside(anchors, set(anchors), max(before))
+        every = gaps_beside(anchors, set(anchors), max(before), whole._away(()))
         whole.gaps = [gap for gap in every if gap.closed]
         return whole
 
@@ -108,15 +116,14 @@ class Recomputation:
             done += 1
             yield done
         for gap in self.gaps:
-            ends = (gap.first, gap.last)
-            passes: list[list[tuple[int, dict[int, Answer]]]] = []
-            for near, far in (ends, ends[::-1]) if gap.closed else (ends,):
-                passes.append([])
-                for answers in self._pass(gap, near, far):
-                    passes[-1].append(answers)
+            passes: list[dict[int, dict[int, Answer]]] = []
+            for near, far in gap.ways:
+                passes.append({})
+                for index, answers in self._pass(gap, near, far):
+                    passes[-1][index] = answers
                     done += 1
                     yield done
-            self._merge(gap, [dict(one) for one in passes])
+            self._merge(gap, passes)
 
     def changed(self) -> Iterator[FrameResult]:
         """The frames that are not as they were, in order; those with a new prompt always are."""
@@ -139,7 +146,9 @@ class Recomputation:
         frame = self._frame(index)
         before = self.now(index)
         here = [prompt for prompt in self.prompts if prompt.frame_index == index]
-        asked = merge_prompts(here, frame, known=[mask.object_id for mask in before.masks])
+        away = {prompt.object_id for prompt in here if prompt.says_absent}
+        asked = merge_prompts(here, frame, [*away, *(mask.object_id for mask in before.masks)])
+        asked = {i: prompt for i, prompt in asked.items() if i not in away}
         given = [Mask(i, prompt.mask) for i, prompt in asked.items() if prompt.mask is not None]
         if len(given) == len(asked):
             result = FrameResult(index, None, frame.size_hw, tuple(given))
@@ -159,14 +168,16 @@ class Recomputation:
                 f"nothing of object {empty[0]} is found in frame {index} with these prompts; "
                 "add a point on it, a box or a mask"
             )
-        self._settle(index, answers, fixed=())
+        gone = FrameResult(index, None, frame.size_hw, (), {i: said_absent(i) for i in away})
+        self._settle(index, {**answers, **packed(gone)}, fixed=())
 
     def _pass(self, gap: Gap, near: int, far: int) -> Iterator[tuple[int, dict[int, Answer]]]:
         """What the tracker says of the objects from `near`, left out, to `far`: (frame, answers).
 
         Frames get numbers that grow, whatever the direction: no part of a tracker has to know.
         """
-        state = self._shown.coming_to(near, far if gap.closed else gap.also)
+        away = () if all(gap.shown) else gap.objects
+        state = self._shown.coming_to(near, far if gap.closed else gap.also, away)
         window = self.video.window(gap.first, gap.last + 1)
         index = near
         for frame in window if near < far else window.reversed():
@@ -191,19 +202,30 @@ class Recomputation:
 
     def _merge(self, gap: Gap, passes: Sequence[Mapping[int, Mapping[int, Answer]]]) -> None:
         """Fuse the passes of a gap, and put the outcome in the place of what was there."""
-        first, last = packed(self.now(gap.first)), packed(self.now(gap.last))
-        frames = sorted(passes[0])
-        answers: dict[int, dict[int, Answer]] = {index: {} for index in frames}
-        for object_id in gap.objects:
-            one = [passes[0][index][object_id] for index in frames]
-            if gap.closed:
-                other = [passes[1][index][object_id] for index in sorted(passes[1])]
-                ends = first.get(object_id, _NOT_FOUND), last.get(object_id, _NOT_FOUND)
-                one = fuse([ends[0], *one], [*other, ends[1]])[1:]
-            for index, answer in zip(frames, one, strict=True):
-                answers[index][object_id] = answer
-        for index in frames[:-1] if gap.closed else frames:
-            self._settle(index, separated(answers[index]), self._anchored(index))
+        last = gap.last - gap.closed
+        frames = [index for index in sorted(self.before) if gap.first < index <= last]
+        fused = {i: self._fused(gap, passes, i) for i in gap.objects}
+        for index in frames:
+            answers = {i: found.get(index, _BETWEEN) for i, found in fused.items()}
+            self._settle(index, separated(answers), self._anchored(index))
+
+    def _fused(
+        self, gap: Gap, passes: Sequence[Mapping[int, Mapping[int, Answer]]], object_id: int
+    ) -> dict[int, Answer]:
+        """Frame → what the passes, two at most, say of one object."""
+        found = [{index: each[object_id] for index, each in one.items()} for one in passes]
+        if len(found) < 2:
+            return found[0] if found else {}
+        first, last = (packed(self.now(index)) for index in (gap.first, gap.last))
+        ends = first.get(object_id, _NOT_FOUND), last.get(object_id, _NOT_FOUND)
+        forward, backward = ([one[index] for index in sorted(one)] for one in found)
+        return dict(
+            zip(
+                sorted({*found[0], *found[1]}),
+                fuse([ends[0], *forward], [*backward, ends[1]]),
+                strict=True,
+            )
+        )
 
     def _anchored(self, index: int) -> set[int]:
         """The objects that the user answered in a frame, before or now."""

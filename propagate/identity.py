@@ -15,7 +15,8 @@ import numpy as np
 
 from propagate.beliefs import Beliefs
 from propagate.coords import Size
-from propagate.selection import Choice, Selection, most_of_others
+from propagate.logits import most_of_others
+from propagate.selection import Choice, Selection
 from propagate.types import READINGS, Evidence, FloatArray, Prompt, Recall
 
 _LOOKS = [READINGS.index(name) for name in ("anchors", "recent", "nearby")]

@@ -69,3 +69,14 @@ def same_cells(logits: Sequence[FloatArray]) -> list[FloatArray]:
     size = max(one.shape[1] for one in logits), max(one.shape[0] for one in logits)
     resized = (cv2.resize(one, size, interpolation=cv2.INTER_LINEAR) for one in logits)
     return [np.asarray(one, np.float32) for one in resized]
+
+
+def most_of_others(values: FloatArray) -> FloatArray:
+    """(N, ...) → for each of at least two the largest value of the others."""
+    highest = values[0].copy()
+    second = np.full_like(highest, -np.inf)
+    for each in values[1:]:  # a third of the time of sorting
+        np.maximum(second, np.minimum(highest, each), out=second)
+        np.maximum(highest, each, out=highest)
+    others: FloatArray = np.where(values >= highest, second, highest)
+    return others

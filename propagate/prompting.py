@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propagate import coords
-from propagate.errors import PromptError
+from propagate.errors import InputError, PromptError
 from propagate.types import BoolArray, Evidence, Frame, Guess, Prompt, Recall
 
 
@@ -108,12 +108,21 @@ def merge_prompts(
     Raises:
         PromptError: see `Tracker.step`.
     """
+    if not isinstance(frame, Frame):
+        raise InputError(
+            f"got {type(frame).__name__} for a frame; give propagate.Frame(index, image)"
+        )
     merged: dict[int, Prompt] = {}
     for prompt in prompts:
         _check(prompt, frame)
         before = merged.get(prompt.object_id)
         merged[prompt.object_id] = prompt if before is None else _join(before, prompt)
     for object_id, prompt in merged.items():
+        if prompt.says_absent and object_id not in set(known):
+            raise PromptError(
+                f"prompt of object {object_id} in frame {frame.index}: mask is empty: says "
+                "that it is not there, but it is not known yet; mark at least one pixel"
+            )
         positive = bool(prompt.labels is not None and prompt.labels.any())
         if (
             not positive
@@ -169,5 +178,3 @@ def _check_mask(mask: BoolArray, who: str, size_hw: tuple[int, int]) -> None:
             f"{who}: mask is {mask.shape[1]} x {mask.shape[0]}, "
             f"the picture is {size_hw[1]} x {size_hw[0]}; give a mask of the picture's size"
         )
-    if not mask.any():
-        raise PromptError(f"{who}: mask is empty; mark at least one pixel")

@@ -21,7 +21,7 @@ from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection, never_seen, on_one_grid
+from propagate.selection import Choice, Selection, never_seen, on_one_grid, said_absent
 from propagate.selection import Config as SelectionConfig
 from propagate.types import Embedding, Frame, FrameResult, Guess, Missing, Prompt
 from propagate.windows import mask_in_picture, prompt_in
@@ -128,9 +128,9 @@ class Tracker:
             window=look.window,
         )
 
-    def drop(self, state: TrackerState, object_ids: Iterable[int]) -> TrackerState:
-        """The state without some objects; they are forgotten with the next step."""
-        gone = set(object_ids)
+    def drop(self, state: TrackerState, object_ids: int | Iterable[int]) -> TrackerState:
+        """The state without some objects, or one; they are forgotten with the next step."""
+        gone = {object_ids} if isinstance(object_ids, int) else set(object_ids)
         return replace(state, objects={i: s for i, s in state.objects.items() if i not in gone})
 
     def _look(
@@ -156,7 +156,7 @@ class Tracker:
         ]
         choices = self._choices(state, embedding, questions, asked, beliefs)
         result = self._answer(state, frame, asked, choices, beliefs)
-        return _Look(window, embedding, result, self.selection.sought(result, scores))
+        return _Look(window, embedding, result, self.selection.sought(result, scores) - set(asked))
 
     def _remember(
         self, state: TrackerState, frame: Frame, asked: tuple[int, ...], looks: tuple[_Look, _Look]
@@ -222,11 +222,9 @@ class Tracker:
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
         found = self.selection.masks(seen, shown, beliefs.window.size_hw)
         masks = [mask_in_picture(mask, beliefs.window, frame.size_hw, given) for mask in found]
-        for mask in masks:
-            if not mask.pixels.any():
-                missing[mask.object_id] = Missing(
-                    mask.object_id, "occluded", "covered by other objects", mask.score
-                )
+        for key, score in ((m.object_id, m.score) for m in masks if not m.pixels.any()):
+            covered = Missing(key, "occluded", "covered by other objects", score)
+            missing[key] = said_absent(key) if key in given else covered
         return FrameResult(
             frame.index,
             frame.time_s,

@@ -71,7 +71,8 @@ class Prompt:
         points_xy: (N, 2) float32, pixels.
         labels: (N,) bool, True where the point is on the object.
         box: (4,) float32 (x0, y0, x1, y1) pixels, or None.
-        mask: (H, W) bool, the size of the picture, or None.
+        mask: (H, W) bool, the size of the picture, or None. An empty one says that an object that
+            is known from other frames is not in this one.
         evidence: what the tracker believes, or None; soft, so that the segmenter may overrule it.
     """
 
@@ -107,6 +108,11 @@ class Prompt:
             )
         if not len(points) and self.box is None and self.mask is None and self.evidence is None:
             raise PromptError(f"{who} says nothing; give a point, a box or a mask")
+
+    @property
+    def says_absent(self) -> bool:
+        """Whether the object is said not to be in the frame."""
+        return self.mask is not None and not self.mask.any()
 
 
 READINGS = ("anchors", "recent", "nearby", "familiar")

@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "prompting": FLOOR | PROTOCOLS,
     "pieces": VALUES | {"coords", "masks"},
     "selection": FLOOR | PROTOCOLS | {"logits", "pieces"},
-    "identity": PURE | {"beliefs", "selection"},
+    "identity": PURE | {"beliefs", "logits", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"videos", "export", "api"},

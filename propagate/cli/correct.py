@@ -26,7 +26,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
             "--mask",
             metavar="PNG@FRAME[#ID]",
             help="The right mask, kept exactly as it is; its values are the ids. An edited picture "
-            "of DIR/masks will do. May be repeated.",
+            "of DIR/masks will do, and what was erased from it is not there. May be repeated.",
         ),
     ] = None,
     point: Annotated[
@@ -40,8 +40,13 @@ def correct(  # noqa: PLR0913 - one parameter an option
     ] = None,
     box: Annotated[
         list[str] | None,
+        typer.Option(metavar="X0,Y0,X1,Y1@FRAME[#ID]", help="A box around an object. Repeats."),
+    ] = None,
+    absent: Annotated[
+        list[str] | None,
         typer.Option(
-            "--box", metavar="X0,Y0,X1,Y1@FRAME[#ID]", help="A box around an object. Repeats."
+            metavar="FRAME[#ID]",
+            help="The object is not in this frame, nor between two such frames. Repeats.",
         ),
     ] = None,
     prompts: PromptsFile = None,
@@ -52,11 +57,14 @@ def correct(  # noqa: PLR0913 - one parameter an option
     """Correct frames of a finished run; `propagate review` says which.
 
     What lies between a corrected frame and the neighbouring frames that you answered for the same
-    object is tracked again, from both sides; no other file changes. Interrupted, it leaves the
-    run as it was or complete: the same command again ends it.
+    object is tracked again, from both sides; no other file changes. Interrupted, it leaves the run
+    as it was or complete: the same command again ends it.
     """
     from propagate.cli.correcting import carry_out
     from propagate.cli.prompts import gather
+    from propagate.errors import PromptError
 
-    asked = gather(point or (), box or (), mask or (), prompts)
+    if not (point or box or mask or absent or prompts):
+        raise PromptError("nothing to correct; give --point, --box, --mask, --absent or --prompts")
+    asked = gather(point or (), box or (), mask or (), prompts, absent=absent or ())
     raise typer.Exit(carry_out(folder, asked, source, quiet=quiet))

@@ -185,7 +185,11 @@ def open_run_source(run: FinishedRun, path: Path | None) -> Video:
 def _prompts(run: FinishedRun, asked: Sequence[Asked], video: Video) -> list[Prompt]:
     """The corrections, checked; PromptError for what does not say which frame and object."""
     assert video.size_hw is not None  # files and folders know it
-    prompts = resolve(list(_complete(run, asked)), video.size_hw, 0)
+    asked = list(_complete(run, asked))
+    prompts = resolve(asked, video.size_hw, 0)
+    for one in asked:
+        painted = {prompt.object_id for prompt in prompts if prompt.frame_index == one.frame}
+        prompts += resolve(list(_erased(run, one, painted)), video.size_hw, 0)
     known = run.objects
     for prompt in prompts:
         if prompt.object_id not in known:
@@ -201,6 +205,17 @@ def _prompts(run: FinishedRun, asked: Sequence[Asked], video: Video) -> list[Pro
             )
     check(prompts, video, min(run.records), known)
     return prompts
+
+
+def _erased(run: FinishedRun, asked: Asked, painted: Collection[int]) -> Iterator[Asked]:
+    """What was erased from a frame's own picture of masks, if that is what was asked with."""
+    index = asked.frame
+    if asked.mask is None or asked.object_id is not None or index not in run.records:
+        return
+    if asked.mask.resolve() == StoredResults(run.folder, run.records).path(index).resolve():
+        for entry in run.records[index]["objects"]:
+            if "area" in entry and entry["id"] not in painted:
+                yield Asked(asked.where, index, entry["id"], absent=True)
 
 
 def _complete(run: FinishedRun, asked: Iterable[Asked]) -> Iterator[Asked]:
@@ -228,7 +243,7 @@ def _joined(run: FinishedRun, prompts: Sequence[Prompt]) -> list[Prompt]:
     now = {(prompt.frame_index, prompt.object_id): prompt for prompt in prompts}
     for values in [*run.request["prompts"], *run.corrections]:
         prompt = now.get((values["frame"], values["object"]))
-        if prompt is None or prompt.mask is not None:
+        if prompt is None or prompt.mask is not None or "absent" in values:
             continue
         if "mask_sha256" in values:
             raise PromptError(

@@ -25,8 +25,9 @@ _COMMA = r"\s*,\s*"
 _POINT = re.compile(rf"({_NUMBER}){_COMMA}({_NUMBER}){_SUFFIX}(-?)")
 _BOX = re.compile(rf"({_COMMA.join([_NUMBER] * 4)}){_SUFFIX}")
 _MASK = re.compile(rf"(.+?){_SUFFIX}")
+_ABSENT = re.compile(r"@?(\d+)((?:#\d+)*)")
 _LARGEST = 1e6  # pixels; beyond any picture, and float32 is exact to a sixteenth
-_KEYS = ("frame", "object", "points", "labels", "box", "mask")
+_KEYS = ("frame", "object", "points", "labels", "box", "mask", "absent")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Asked:
         labels: whether each point is on the object.
         box: (x0, y0, x1, y1) pixels, or None.
         mask: file, or None.
+        absent: whether the object is said not to be there.
     """
 
     where: str
@@ -50,6 +52,7 @@ class Asked:
     labels: tuple[bool, ...] = ()
     box: Box | None = None
     mask: Path | None = None
+    absent: bool = False
 
 
 def parse_point(text: str) -> Asked:
@@ -93,6 +96,16 @@ def parse_mask(text: str) -> Asked:
     return Asked(where, frame, object_id, mask=Path(path))
 
 
+def parse_absent(text: str) -> Asked:
+    """Read "FRAME[#ID]"; PromptError where it is something else."""
+    where = f"--absent {text}"
+    match = _ABSENT.fullmatch(text.strip())
+    if match is None:
+        raise PromptError(f"{where}: write a frame, then #ID as needed, for example 78#2")
+    frame, object_id = _suffix(f"@{match[1]}{match[2]}", where)
+    return Asked(where, frame, object_id, absent=True)
+
+
 def read_prompts_file(path: Path) -> list[Asked]:
     """Read a prompts file; masks in it are looked for beside it.
 
@@ -127,10 +140,15 @@ def _entry(value: Any, where: str, folder: Path) -> Asked:
     box, mask = value.get("box"), value.get("mask")
     if mask is not None and not isinstance(mask, str):
         raise PromptError(f"{where}: mask must be the name of a PNG file, got {mask!r}")
-    if not points and box is None and mask is None:
+    absent = value.get("absent", False)
+    if not isinstance(absent, bool):
+        raise PromptError(f"{where}: absent must be true or false, got {absent!r}")
+    if absent and (points or box is not None or mask is not None):
+        raise PromptError(f"{where}: is absent and somewhere; keep one")
+    if not (points or absent) and box is None and mask is None:
         raise PromptError(f"{where}: asks for nothing; give points, a box or a mask")
     object_id = _whole(value, "object", 1, where)
-    if object_id is None and (points or box is not None):
+    if object_id is None and (points or absent or box is not None):
         raise PromptError(f'{where}: say which object it is about, for example "object": 1')
     return Asked(
         where,
@@ -140,6 +158,7 @@ def _entry(value: Any, where: str, folder: Path) -> Asked:
         tuple(labels) if labels else (True,) * len(points),
         None if box is None else _corners(box, where),
         None if mask is None else folder / mask,
+        absent,
     )
 
 

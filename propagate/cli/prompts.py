@@ -13,6 +13,7 @@ import numpy as np
 from propagate.cli.phrases import Phrase
 from propagate.cli.prompt_text import (
     Asked,
+    parse_absent,
     parse_box,
     parse_mask,
     parse_point,
@@ -34,6 +35,7 @@ def gather(
     masks: Sequence[str],
     file: Path | None = None,
     said: Sequence[Phrase] = (),
+    absent: Sequence[str] = (),
 ) -> list[Asked]:
     """Everything that was asked for: masks, then boxes, then points, then the file.
 
@@ -45,6 +47,7 @@ def gather(
     asked = [parse_mask(text) for text in masks]
     asked += [parse_box(text) for text in boxes]
     asked += [parse_point(text) for text in points]
+    asked += [parse_absent(text) for text in absent]
     asked += [] if file is None else read_prompts_file(file)
     if not asked and not said:
         raise PromptError(
@@ -83,6 +86,8 @@ def resolve(asked: Sequence[Asked], size_hw: Size, first_frame: int) -> list[Pro
             prompts.append(Prompt(frame, object_id, mask=mask))
         if one.points or one.box is not None:
             prompts.append(_prompt(one, frame, free))
+        elif one.absent:
+            prompts.append(Prompt(frame, one.object_id or 1, mask=np.zeros(size_hw, bool)))
     return prompts
 
 
@@ -178,6 +183,8 @@ def _description(prompt: Prompt) -> dict[str, Any]:
         values["labels"] = prompt.labels.astype(int).tolist()
     if prompt.box is not None:
         values["box"] = prompt.box.tolist()
-    if prompt.mask is not None:
+    if prompt.says_absent:
+        values["absent"] = True
+    elif prompt.mask is not None:
         values["mask_sha256"] = hashlib.sha256(np.packbits(prompt.mask).tobytes()).hexdigest()
     return values

@@ -49,6 +49,8 @@ def carry_out(folder: Path, out: Path, count: int, source: Path | None, *, quiet
             (out / "sheet.png").unlink(missing_ok=True)
     if findings and not quiet:
         show(_table(folder, findings))
+        first = findings[0]
+        say(f"an object that is not there: --absent {first.look.index}#{first.object_id}")
     say(f"{len(findings)} frames to look at: {out}", quiet=quiet)
 
 

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from propagate.cli.options import (
-    Boxes,
     Checkpoint,
     DetectorName,
     Device,
-    Masks,
     Out,
     Overrides,
-    Points,
     Quiet,
     SegmenterName,
     Settings,
@@ -35,9 +32,16 @@ if TYPE_CHECKING:
 def segment(  # noqa: PLR0913 - one parameter an option
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture.")],
     out: Out,
-    point: Points = None,
-    box: Boxes = None,
-    mask: Masks = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y[-]", help="A click; a trailing - says: not on it. Repeats."),
+    ] = None,
+    box: Annotated[
+        list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box around it.")
+    ] = None,
+    mask: Annotated[
+        list[str] | None, typer.Option(metavar="PNG", help="A rough mask of it, to improve.")
+    ] = None,
     text: Texts = None,
     segmenter: SegmenterName = None,
     checkpoint: Checkpoint = None,

@@ -81,7 +81,7 @@ class Appearance:
         strange = {
             i: stranger_than(bank, logits, temperature, i)
             for i in ids
-            if i not in state.last.covers  # of what is followed there is no doubt
+            if not _shows(state.last, i)  # of what is followed there is no doubt
         }
         last = state.last
         places = locality(grid_hw, self._config.sigma, part, last.part, last.grid_hw)
@@ -142,6 +142,8 @@ class Appearance:
         """See `Memory.update`."""
         grid_hw = _grid(embedding)
         covers = {mask.object_id: _cover(mask, grid_hw, part) for mask in result.masks}
+        away = [i for i in anchors if i in result.missing and result.missing[i].state == "absent"]
+        covers |= {i: np.zeros(grid_hw[0] * grid_hw[1], np.float32) for i in away}
         now = Remembered(
             result.index,
             _cells(embedding),
@@ -151,7 +153,8 @@ class Appearance:
             part,
         )
         ids = tuple(sorted({*covers, *result.missing}))
-        areas = {i: float(covers[i].sum()) if i in covers else state.areas.get(i, 0.0) for i in ids}
+        sizes = {i: float(cover.sum()) for i, cover in covers.items() if i not in away}
+        areas = {i: sizes.get(i, state.areas.get(i, 0.0)) for i in ids}
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
             wider = tuple(seen_closer(frame, now) for frame in state.anchors)

@@ -88,7 +88,10 @@ def read_mask(path: str | PathLike[str], size_hw: tuple[int, int]) -> LabelMap:
     if colour != png.PALETTE:
         labels = _grey_ids(path, labels, 2**depth - 1)
     if not labels.any():
-        raise PromptError(f"{path}: the mask is empty; paint the object with a value over 0")
+        raise PromptError(
+            f"{path}: the mask is empty; paint the object with a value over 0, "
+            "or say with --absent FRAME#ID of propagate correct that it is not there"
+        )
     return labels.astype(np.int32)
 
 

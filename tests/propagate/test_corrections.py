@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -56,6 +57,64 @@ def test_gaps_lie_beside_what_is_new():
     assert gaps_beside(anchors, {(4, 3)}, 30) == [Gap(4, 30, False, (3,))]
     assert gaps_beside([(0, 1), (1, 1)], {(1, 1)}, 1) == [], "no frame lies between"
     assert neighbours(anchors, 10, {1, 3}) == [0, 4, 20]
+
+
+def test_it_is_gone_through_from_where_the_object_is_seen():
+    anchors = [(0, 1), (8, 1), (12, 1), (20, 1)]
+    gaps = gaps_beside(anchors, set(anchors), 30, away={(8, 1), (12, 1), (20, 1)})
+    assert [gap.ways for gap in gaps] == [[(0, 8)], [], [], [(20, 30)]]
+    assert [gap.steps for gap in gaps] == [8, 0, 0, 10]
+    assert gaps[-1].also == 0, "the last frame that shows it"
+    assert gaps_beside([(0, 1)], {(0, 1)}, 9, away={(0, 1)})[0].ways == []
+    assert gaps_beside(anchors, {(8, 1)}, 30, away={(0, 1)})[0].ways == [(8, 0)]
+
+
+def test_who_is_said_to_be_away_is_away_and_does_not_come_between(clip, results, tracker):
+    nowhere = np.zeros((64, 96), bool)
+    now = {result.index: result for result in results}
+    for index in (8, 14):
+        anchors = [(0, 1), (0, 2), *([(8, 1)] if index == 14 else [])]
+        asked = [Prompt(index, 1, mask=nowhere)]
+        for result in propagate.correct(clip.images, now, asked, anchors=anchors, tracker=tracker):
+            now[result.index] = result
+        assert now[index].missing[1].state == "absent"
+    assert all(now[index].missing[1].state == "absent" for index in range(8, 15))
+    assert 1 in now[7] and 1 in now[4]
+    for index, result in now.items():
+        before, after = (one.label_map() == 2 for one in (results[index], result))
+        assert np.array_equal(before & after, before), "others lose nothing"
+
+
+def test_what_stands_where_an_object_is_said_to_be_away_is_not_taken_for_it_again():
+    """A track that went over to a double is told once, and finds its own object again."""
+    tracker = propagate.load_tracker()
+    height, width, length = 120, 200, 20
+    rng = np.random.default_rng(3)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (height, width, 3), np.uint8), (0, 0), 5)
+    images, truth = [], []
+    for frame in range(length):
+        image, mask = picture.copy(), np.zeros((height, width), np.uint8)
+        if frame < 6 or frame > 14:
+            cv2.circle(image, (40 + 2 * frame, 40), 18, (220, 40, 40), -1)
+            cv2.circle(mask, (40 + 2 * frame, 40), 18, 1, -1)
+        cv2.rectangle(image, (130, 62), (170, 98), (230, 120, 40), -1)
+        images.append(image)
+        truth.append(mask > 0)
+    video = np.stack(images)
+    results = list(propagate.track(video, [Prompt(0, 1, mask=truth[0])], tracker=tracker))
+    wrong = np.zeros((height, width), bool)
+    wrong[62:98, 130:170] = True
+    for index in range(6, length):
+        results[index] = FrameResult(index, None, (height, width), (Mask(1, wrong, 0.7),))
+    asked = [Prompt(8, 1, mask=np.zeros((height, width), bool))]
+    now = {result.index: result for result in results}
+    for result in propagate.correct(video, now, asked, tracker=tracker):
+        now[result.index] = result
+    for index, result in now.items():
+        if truth[index].any():
+            assert iou(result[1].pixels, truth[index]) > 0.8, index
+        else:
+            assert 1 in result.missing, index
 
 
 @pytest.mark.parametrize(

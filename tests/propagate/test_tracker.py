@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import propagate
 from propagate import api, masks
-from propagate.errors import ConfigError, PromptError
+from propagate.errors import ConfigError, InputError, PromptError
 from propagate.prompting import merge_prompts
 from propagate.testing import moving_shapes
 from propagate.tracker import Tracker
@@ -134,6 +135,17 @@ def test_a_second_prompt_for_the_same_thing_is_lost_and_says_so(tracker, clip, f
     assert 900 in run(tracker, frames, again)[4]
 
 
+def test_who_is_said_to_be_away_is_missing_and_comes_back(tracker, clip, frames) -> None:
+    one, other = first_ids(clip)
+    away = Prompt(3, one, mask=np.zeros((160, 256), bool))
+    prompts = [prompt_for(clip, one), prompt_for(clip, other), away, prompt_for(clip, one, 5)]
+    results = run(tracker, frames, prompts)
+    assert results[3].missing[one].state == "absent" and other in results[3]
+    assert one in results[2] and one in results[5]
+    with pytest.raises(PromptError, match="not known yet"):
+        run(tracker, frames, [replace(away, frame_index=0)])
+
+
 def test_objects_are_added_and_dropped(tracker, clip, frames) -> None:
     one, two = first_ids(clip)[:2]
     state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, one)])
@@ -199,6 +211,15 @@ class TestPrompts:
         prompts = [prompt_for(clip, first_ids(clip)[0]), Prompt(99, 1, points_xy=[[3, 3]])]
         with pytest.raises(PromptError, match="frame 99"):
             list(propagate.track(frames, prompts, tracker=tracker))
+
+    def test_one_for_a_frame_that_is_skipped_is_said(self, tracker, clip, frames) -> None:
+        late = prompt_for(clip, first_ids(clip)[0], 3)
+        with pytest.raises(PromptError, match="frame 3, which the video does not have"):
+            list(api.track(frames[::2], [replace(late, frame_index=2), late], tracker=tracker))
+
+    def test_a_picture_is_no_frame(self, tracker, clip, frames) -> None:
+        with pytest.raises(InputError, match="Frame\\(index, image\\)"):
+            tracker.step(tracker.start(), frames[0].image, [prompt_for(clip, first_ids(clip)[0])])
 
     def test_nothing_to_track_is_said(self, frames) -> None:
         with pytest.raises(PromptError, match="nothing to track"):

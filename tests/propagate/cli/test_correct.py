@@ -176,6 +176,28 @@ def test_an_edited_picture_is_a_correction_and_nothing_else_is(command, run, sha
     assert np.array_equal(decode_rle(entry["rle"]), edited == 2)
 
 
+def test_what_was_erased_from_a_picture_or_is_said_to_be_away_is_not_there(command, run, tracked):
+    path = run / "masks/00012.png"
+    edited = labels(path).copy()
+    assert (edited == 1).any()
+    edited[edited == 1] = 0
+    edited[2:14, 30:60] = 2
+    path.write_bytes(encode_png(edited))
+    assert command("correct", run, "--mask", f"{path}@12").code == 0
+    assert np.array_equal(labels(path), edited)
+    assert command("correct", run, "--absent", "18#1").code == 0
+    found = json.loads((run / "tracks.json").read_text())["frames"]
+    for index in range(12, 19):
+        (entry,) = [entry for entry in found[index]["objects"] if entry["id"] == 1]
+        assert (entry["state"], "area" in entry) == ("absent", False), (index, entry)
+        assert not (labels(run / f"masks/{index:05d}.png") == 1).any()
+    again = command("correct", run, "--absent", "18#1")
+    assert again.code == 0 and "nothing to do" in again.out
+    x, y = np.argwhere(labels(tracked / "masks/00012.png") == 1).mean(0)[::-1]
+    assert command("correct", run, f"--point={x},{y}@12#1").code == 0, "a click takes it back"
+    assert (labels(path) == 1).any()
+
+
 def test_clicks_on_one_frame_add_up(command, run, shapes):
     """The second click is answered together with the first."""
     (x, y), (a, b) = (prompt.points_xy[0] for prompt in shapes.prompts("point", 12))
@@ -220,7 +242,10 @@ def test_killed_at_any_moment_the_same_command_completes_it(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "nothing to look for"),
+        ([], "nothing to correct; give --point"),
+        (["--absent=x"], "--absent x: write a frame"),
+        (["--absent=3"], "say which object.*1, 2"),
+        (["--absent=3#7"], "object 7 is not in .*1, 2"),
         (["--point=5,5#1"], "say which frame is corrected"),
         (["--point=5,5@3"], "say which object.*1, 2"),
         (["--point=5,5@3#7"], "object 7 is not in .*1, 2"),

@@ -153,6 +153,19 @@ def test_of_a_missing_object_is_said_what_looks_more_like_something_else(memory)
     assert strange[others].min() > 0.3
 
 
+def test_what_is_where_an_object_is_said_to_be_away_is_not_it(memory) -> None:
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    gone = FrameResult(1, None, SIZE, (), {1: Missing(1, "absent", "said")})
+    mixed = 0.9 * scene().keys + 0.3 * scene(seed=7).keys
+    alike = Keys(6 * torch.nn.functional.normalize(mixed, dim=0))
+    before = memory.recall(state, alike)[1].maps
+    recall = memory.recall(memory.update(state, alike, gone, [1]), alike)[1]
+    assert before[1][1:4, 2:4].min() > 0.95
+    assert recall.maps[1][1:4, 2:4].max() < 0.2 and recall.foreign[1:4, 2:4].all()
+    own = memory.recall(memory.update(state, alike, gone, [1]), scene())[1]
+    assert own.maps[1][1:4, 2:4].min() > 0.8 and not own.foreign[1:4, 2:4].any()
+
+
 def test_state_is_never_edited(memory) -> None:
     state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
     before = pickle.dumps(state)
