@@ -63,7 +63,8 @@ PromptsFile = Annotated[
         "--prompts",
         metavar="FILE.json",
         help='More prompts: a list of {"frame": 0, "object": 1, "points": [[x, y]], "labels": '
-        '[1], "box": [x0, y0, x1, y1], "mask": "file.png"}.',
+        '[1], "box": [x0, y0, x1, y1], "mask": "file.png"}; {..., "absent": true} says that the '
+        "object is not in that frame.",
     ),
 ]
 SegmenterName = Annotated[

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from propagate.cli.prompt_text import (
     Asked,
+    parse_absent,
     parse_box,
     parse_mask,
     parse_point,
@@ -84,6 +85,21 @@ def test_a_mask_whose_path_has_signs_in_it(tmp_path):
     assert (parse_mask(str(plate)).frame, parse_mask(str(plate)).mask) == (None, plate)
 
 
+@pytest.mark.parametrize(
+    ("text", "frame", "object_id"), [("78", 78, None), ("78#2", 78, 2), (" @5#31 ", 5, 31)]
+)
+def test_an_object_that_is_away(text, frame, object_id):
+    asked = parse_absent(text)
+    assert (asked.frame, asked.object_id, asked.absent) == (frame, object_id, True)
+    assert not asked.points and asked.box is None and asked.mask is None
+
+
+@pytest.mark.parametrize("text", ["", "#2", "7#", "7#0", "7#1#2", "-3", "7.5", "7@8", "x"])
+def test_what_is_no_frame_of_absence(text):
+    with pytest.raises(PromptError, match="--absent"):
+        parse_absent(text)
+
+
 def read(tmp_path, text):
     path = tmp_path / "prompts.json"
     path.write_text(text)
@@ -95,13 +111,16 @@ def test_a_prompts_file(tmp_path):
         {"frame": 3, "object": 2, "points": [[1, 2.5], [3, 4]], "labels": [1, 0]},
         {"object": 1, "box": [1, 2, 3, 4]},
         {"mask": "sub/m.png"},
+        {"frame": 9, "object": 2, "absent": True},
     ]
-    points, box, mask = read(tmp_path, json.dumps(entries))
+    points, box, mask, away = read(tmp_path, json.dumps(entries))
     assert (points.frame, points.object_id, points.labels) == (3, 2, (True, False))
     assert points.points == ((1.0, 2.5), (3.0, 4.0))
     assert (box.frame, box.box) == (None, (1.0, 2.0, 3.0, 4.0))
     assert mask.mask == tmp_path / "sub" / "m.png"
     assert mask.object_id is None
+    assert (away.frame, away.object_id, away.absent) == (9, 2, True)
+    assert not (points.absent or box.absent or mask.absent)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +146,10 @@ def test_a_prompts_file(tmp_path):
         ('[{"object": 1}]', "asks for nothing"),
         ('[{"points": [[1, 2]]}]', "which object"),
         ('[{"mask": 3}]', "mask must be the name"),
+        ('[{"frame": 3, "absent": true}]', "which object"),
+        ('[{"object": 1, "absent": 1}]', "absent must be true or false"),
+        ('[{"object": 1, "absent": false}]', "asks for nothing"),
+        ('[{"object": 1, "absent": true, "points": [[1, 2]]}]', "is absent and somewhere"),
     ],
 )
 def test_what_a_prompts_file_may_not_hold(tmp_path, text, message):
