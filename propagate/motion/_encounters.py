@@ -26,7 +26,7 @@ _TRUST = 0.8
 _REACH = 2  # cells by which a place may be corrected in a frame
 _PLACE_GAIN, _SPEED_GAIN = 0.7, 0.25  # parts of a correction that are believed
 _UNSEEN = 0.1  # weight of what they should cover and do not: something else may hide it
-_COST = 0.012  # of that agreement, which a step of a cell must bring
+_COST = 0.016  # of that agreement, which a step of a cell must bring
 _CLEAR = 0.1  # share by which the pictures must differ less if it is in front
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
