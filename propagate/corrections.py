@@ -24,7 +24,7 @@ from propagate.types import Frame, FrameResult, Mask, Prompt
 from propagate.videos import Video
 
 _NOT_FOUND = Answer(0.0, "lost", None, "not seen in the frame that the search began with")
-_BETWEEN = Answer(1.0, "absent", None, "not there in the frames around")
+_BETWEEN = Answer(0.0, "absent", None, "not there in the frames around")
 
 
 @dataclass
@@ -70,11 +70,11 @@ class Recomputation:
         self.gaps = gaps_beside({*self.anchors, *new}, new, last, self._away(new))
 
     def _away(self, new: Collection[Anchor]) -> set[Anchor]:
-        """The anchors in which the object is not in the picture."""
+        """The anchors in which an object that is looked at is not in the picture."""
         said = {(one.frame_index, one.object_id) for one in self.prompts if one.says_absent}
-        frames = set(self.before)
-        old = {one for one in self.anchors if one not in new and one[0] in frames}
-        return said | {(index, i) for index, i in old if i not in self.before[index]}
+        objects = {object_id for _, object_id in new}
+        old = {one for one in self.anchors if one[1] in objects and one not in new}
+        return said | _lacking(self.before, old)
 
     @classmethod
     def both_ways(
@@ -89,7 +89,7 @@ class Recomputation:
         Nothing is left to do where none has.
         """
         whole = cls(video, before, tracker, anchors)
-        every = gaps_beside(anchors, set(anchors), max(before), whole._away(()))
+        every = gaps_beside(anchors, set(anchors), max(before), _lacking(before, anchors))
         whole.gaps = [gap for gap in every if gap.closed]
         return whole
 
@@ -253,6 +253,13 @@ class Recomputation:
                 f"frame {frame.index} is {frame.size_hw} (H, W), its result {size_hw}; "
                 "give the video that was tracked"
             )
+
+
+def _lacking(results: Mapping[int, FrameResult], anchors: Collection[Anchor]) -> set[Anchor]:
+    """Those whose object has no mask there; each frame is looked up once."""
+    indices = {index for index, _ in anchors} & set(results)
+    seen = {index: {mask.object_id for mask in results[index].masks} for index in indices}
+    return {(index, i) for index, i in anchors if index in seen and i not in seen[index]}
 
 
 def _shares_pixels(selection: Selection) -> bool:

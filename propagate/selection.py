@@ -240,7 +240,7 @@ def never_seen(object_id: int) -> Missing:
 
 def said_absent(object_id: int) -> Missing:
     """An object that the user says is not in the frame."""
-    return Missing(object_id, "absent", "said not to be here", 1.0)
+    return Missing(object_id, "absent", "said not to be here")
 
 
 def on_one_grid(choices: Iterable[Choice]) -> list[Choice]:

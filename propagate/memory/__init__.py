@@ -36,6 +36,7 @@ class Memory(Protocol):
     ) -> Any:
         """The state after a frame; objects in `anchors` were given by the user here.
 
-        The embedding shows a part of the picture, the result speaks of all of it.
+        Those of them that the result has as absent were said not to be here. The embedding shows a
+        part of the picture, the result speaks of all of it.
         """
         ...

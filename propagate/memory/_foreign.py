@@ -18,21 +18,18 @@ _KNOWN = 0.6  # cosine from which on two cells may show the same
 _MARGIN = 0.03  # of cosine, by which something else must be more like a cell than the object is
 
 
-def stranger_than(
-    bank: Sequence[Remembered], logits: Tensor, temperature: float, object_id: int
-) -> Tensor:
-    """By how much of cosine Q cells look more like anything else than like an object: (Q,), 0..2.
+def likeness_to(bank: Sequence[Remembered], logits: Tensor, object_id: int) -> Tensor:
+    """How like an object Q cells look at most: the best logit of its own cells, (Q,).
 
     Args:
         bank: the remembered frames, M cells in all; one of them at least shows the object.
         logits: (Q, M), how like the cells of a picture are theirs.
-        temperature: the logit of a cell with itself.
         object_id: of the object.
     """
     covers = [frame.covers.get(object_id, frame.keys.new_zeros(len(frame.keys))) for frame in bank]
     cover = torch.cat(covers)
     own = torch.nonzero(cover > min(_ITS_OWN, 0.5 * float(cover.max())))[:, 0]
-    return (logits.amax(1) - logits[:, own].amax(1)) / temperature
+    return logits[:, own].amax(1)
 
 
 def foreign_cells(

@@ -25,7 +25,7 @@ from propagate.memory._bank import (
     most_different,
     seen_closer,
 )
-from propagate.memory._foreign import foreign_cells, stranger_than
+from propagate.memory._foreign import foreign_cells, likeness_to
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
 
 
@@ -77,15 +77,18 @@ class Appearance:
         ids = tuple(i for i in state.ids if any(_shows(frame, i) for frame in bank))
         logits = query @ torch.cat([frame.keys for frame in bank]).T
         temperature = float(query[0].square().sum())
+        best = logits.amax(1)
         foreign = foreign_cells(bank, logits, temperature)
         strange = {
-            i: stranger_than(bank, logits, temperature, i)
+            i: (best - likeness_to(bank, logits, i)) / temperature
             for i in ids
             if not _shows(state.last, i)  # of what is followed there is no doubt
         }
         last = state.last
         places = locality(grid_hw, self._config.sigma, part, last.part, last.grid_hw)
-        maps = self._read(logits, temperature, bank, ids, places.to(query))
+        familiar = familiarity(best, temperature)
+        weights = logits.sub_(best[:, None]).mul_(self._config.sharpness).exp_()
+        maps = _read(weights, familiar, bank, ids, places.to(query))
         found = torch.unflatten(maps, 2, grid_hw).cpu().numpy()
         elsewhere, unlike = (
             {i: one.reshape(grid_hw).float().cpu().numpy() for i, one in each.items()}
@@ -101,34 +104,6 @@ class Appearance:
             )
             for n, object_id in enumerate(ids)
         }
-
-    def _read(
-        self,
-        logits: Tensor,
-        temperature: float,
-        bank: tuple[Remembered, ...],
-        ids: tuple[int, ...],
-        places: Tensor,
-    ) -> Tensor:
-        """`READINGS` of N objects (N, 4, Q).
-
-        Args:
-            logits: (Q, M) of matches with all cells of the bank; overwritten.
-            temperature: the logit of an exact match.
-            bank: the remembered frames, the last one at the end.
-            ids: of the objects.
-            places: (Q, L) how near cells of the last frame are.
-        """
-        best = logits.amax(1, keepdim=True)
-        weights = logits.sub_(best).mul_(self._config.sharpness).exp_()
-        familiar = familiarity(best[:, 0], temperature)
-        totals = (weights @ _columns(bank, ids).to(weights)).clamp(min=1e-20)
-        anchors = totals[:, 0::4] / totals[:, 1::4]
-        recent = totals[:, 2::4] / totals[:, 3::4]
-        close = weights[:, -places.shape[1] :] * places
-        near = _nearby(close, bank[-1], ids, recent)
-        known = familiar[:, None].expand_as(recent)
-        return torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
 
     @torch.inference_mode()
     def update(
@@ -196,6 +171,31 @@ def _cover(mask: Mask, grid_hw: tuple[int, int], part: Part) -> FloatArray:
     if box is None:
         return np.zeros(grid_hw[0] * grid_hw[1], np.float32)
     return cell_cover(pixels, box, grid_hw).ravel()
+
+
+def _read(
+    weights: Tensor,
+    familiar: Tensor,
+    bank: tuple[Remembered, ...],
+    ids: tuple[int, ...],
+    places: Tensor,
+) -> Tensor:
+    """`READINGS` of N objects (N, 4, Q).
+
+    Args:
+        weights: (Q, M) unnormalised attention to all cells of the bank.
+        familiar: (Q,) how well each cell is known.
+        bank: the remembered frames, the last one at the end.
+        ids: of the objects.
+        places: (Q, L) how near cells of the last frame are.
+    """
+    totals = (weights @ _columns(bank, ids).to(weights)).clamp(min=1e-20)
+    anchors = totals[:, 0::4] / totals[:, 1::4]
+    recent = totals[:, 2::4] / totals[:, 3::4]
+    close = weights[:, -places.shape[1] :] * places
+    near = _nearby(close, bank[-1], ids, recent)
+    known = familiar[:, None].expand_as(recent)
+    return torch.stack([anchors, recent, near, known]).permute(2, 0, 1).clamp(0, 1)
 
 
 def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...]) -> Tensor:
