@@ -83,6 +83,10 @@ class RunFolder:
     def finish(self, report: dict[str, Any]) -> None:
         """Write the report and drop what only an unfinished run needs."""
         write_whole(self.report_file, dump(report))
+        self.close()
+
+    def close(self) -> None:
+        """Drop what only an unfinished run needs."""
         shutil.rmtree(self._request_file.parent, ignore_errors=True)
 
     def _status(self) -> Status:

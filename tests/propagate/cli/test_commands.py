@@ -167,6 +167,33 @@ def test_auto(command, folder, quick, tmp_path):
     assert told["image"]["width"] == 96 and told["annotations"]
 
 
+def test_auto_leaves_out_what_it_cannot_read_and_goes_on_later(command, folder, quick, tmp_path):
+    damaged = sorted(folder.iterdir())[1]
+    whole, out = damaged.read_bytes(), tmp_path / "out"
+    damaged.write_bytes(whole[: len(whole) // 2])
+    words = ["auto", folder, "--out", out, *quick]
+    done = command(*words)
+    assert done.code == 2 and str(damaged) in done.err and "--resume" in done.err
+    made = {path: path.stat().st_mtime_ns for path in out.glob("*.json")}
+    assert len(made) == len(list(folder.iterdir())) - 1
+    damaged.write_bytes(whole)
+    refused = command(*words)
+    assert refused.code == 2 and "--resume" in refused.err
+    other = command(*words, "--resume", "--option", "least_score=0.1")
+    assert other.code == 2 and "other settings" in other.err
+    assert command(*words, "--resume").code == 0
+    assert (out / f"{damaged.stem}.json").is_file() and not (out / ".run").exists()
+    assert made == {path: path.stat().st_mtime_ns for path in made}  # not made again
+
+
+def test_auto_with_a_single_damaged_picture(command, quick, tmp_path):
+    damaged = tmp_path / "photo.png"
+    damaged.write_bytes(b"no picture")
+    done = command("auto", damaged, "--out", tmp_path / "out", *quick)
+    assert done.code == 2 and done.err.count("\n") == 1 and "photo.png" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
