@@ -52,7 +52,8 @@ def auto(  # noqa: PLR0913 - one parameter an option
     """Segment, associate and lift a scene in one go.
 
     Without --point everything is segmented in each view on its own, and masks that the views agree
-    on become objects. With --point the clicked objects are followed through the views.
+    on become objects. With --point the clicked objects are followed through all views, and lifted
+    from each --every N-th one.
 
     Leaves DIR/cloud.ply, DIR/objects (one PLY an object, and objects.json), DIR/cloud.png and
     DIR/masks.

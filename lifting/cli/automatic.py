@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from lifting.cli.outputs import write_results
 from lifting.cli.running import Order, associated, given_cloud, settled
 from lifting.cli.settings import Chosen
 from lifting.export import stage_for, write_picture
-from lifting.formats import LabelledViews, SceneViews
+from lifting.formats import SceneViews
 from lifting.types import LabelledCloud
 from propagate.console import INTERRUPTED
 from propagate.console.progress import say, warn
@@ -48,7 +49,8 @@ def carry_out(
     Raises:
         PropagateError: it cannot be done; masks that were made are kept.
     """
-    chosen, views = order.chosen(), order.open()
+    chosen = order.chosen()
+    views = replace(order, every=1 if points else order.every).open()  # objects are lost in gaps
     prompts = prompts_of(points, views)
     warn("lift", views.notes)
     given = given_cloud(views, order.cloud)
@@ -58,7 +60,8 @@ def carry_out(
     files = MaskFiles(out, views)
     try:
         if prompts:
-            found = _clicked(Following(files, prompts, part), (chosen, given), quiet=quiet)
+            following = Following(files, prompts, part, order.every)
+            found = _clicked(following, (chosen, given), quiet=quiet)
         else:
             found = _everything(files, part, (chosen, given), quiet=quiet)
     except KeyboardInterrupt:
@@ -86,22 +89,26 @@ def _clicked(
 ) -> LabelledCloud:
     """Clicked objects, followed through the views and then looked for where they were missed."""
     chosen, given = how
-    files = following.files
+    files, lifted = following.files, following.lifted
     settings = settled(chosen, files.views, given, associating=False)
     answers = files.tracks() or following.track(quiet=quiet)
     files.write_tracks(answers)
-    views = lifting.label_views(files.views, files.folder)
-    cloud = _as_clicked(lifting.lift(views, cloud=given, settings=settings), views, following)
-    found = following.fill(cloud, answers, settings, quiet=quiet)
-    if found:
-        views = lifting.label_views(files.views, files.folder)
-        cloud = _as_clicked(lifting.lift(views, cloud=given, settings=settings), views, following)
-        say(f"found again from 3D in {found} places", quiet=quiet)
-    return cloud
+
+    def cloud() -> LabelledCloud:
+        views = lifting.label_views(lifted, files.folder)
+        return _as_clicked(lifting.lift(views, cloud=given, settings=settings), following)
+
+    found = cloud()
+    added = following.fill(found, answers, settings, quiet=quiet)
+    if added:
+        found = cloud()
+        say(f"found again from 3D in {added} places", quiet=quiet)
+    return found
 
 
-def _as_clicked(cloud: LabelledCloud, views: LabelledViews, following: Following) -> LabelledCloud:
+def _as_clicked(cloud: LabelledCloud, following: Following) -> LabelledCloud:
     """Each object where its first click was, without what the tracker took for it elsewhere."""
+    views = lifting.label_views(following.files.views, following.files.folder)
     shown = []
     for at in sorted(set(following.first.values())):
         view = next(views.after(at))

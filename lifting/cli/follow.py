@@ -18,6 +18,7 @@ import numpy.typing as npt
 import propagate
 from lifting import camera as cameras
 from lifting.cli.mask_files import Answers, MaskFiles, entries, entry
+from lifting.formats import SceneViews
 from lifting.occlusion import Target
 from lifting.prompts import Sighting, sightings
 from lifting.settings import Settings
@@ -40,11 +41,18 @@ class Following:
         files: where their masks go.
         prompts: the clicks; `frame_index` is the place among the views.
         tracker: see `propagate.load_tracker`.
+        every: all views are followed, but only each so many-th is lifted.
     """
 
     files: MaskFiles
     prompts: Sequence[Prompt]
     tracker: Any
+    every: int = 1
+
+    @property
+    def lifted(self) -> SceneViews:
+        """The views that the cloud is made of."""
+        return replace(self.files.views, every=self.every)
 
     @property
     def first(self) -> dict[int, int]:
@@ -100,7 +108,7 @@ class Following:
     def fill(
         self, cloud: LabelledCloud, answers: Answers, settings: Settings, *, quiet: bool
     ) -> int:
-        """Ask where the cloud shows an object that a view has no mask of; how many were found.
+        """Ask where the cloud shows an object that a lifted view has no mask of; how many it found.
 
         Args:
             cloud: lifted from the masks so far.
@@ -112,8 +120,8 @@ class Following:
             PropagateError: a picture cannot be read, or a mask not be written.
         """
         found, target = 0, Target.of(cloud.points)
-        with bar("looking again", len(self.files.views), quiet=quiet) as advance:
-            for at in range(len(self.files.views)):
+        with bar("looking again", len(self.lifted), quiet=quiet) as advance:
+            for done, at in enumerate(range(0, len(self.files.views), self.every), start=1):
                 seen = {one["id"] for one in answers[at] if one.get("box")}
                 wanted = [key for key in cloud.object_ids if key not in seen and key in self.first]
                 if wanted:
@@ -124,7 +132,7 @@ class Following:
                         camera = self.files.views.shots[at].camera
                         known = Known.of(view, camera, cloud, target, settings)
                         found += self._ask(at, known, shown, answers)
-                advance(at + 1)
+                advance(done)
         return found
 
     def _ask(self, at: int, known: Known, shown: Sequence[Sighting], answers: Answers) -> int:

@@ -79,6 +79,21 @@ def test_one_click_in_one_view_labels_the_scene(command, turned, arc, tmp_path):
     assert read_ply(again).object_ids == (1, 3)
 
 
+def test_objects_are_followed_through_views_that_are_not_lifted(command, turned, arc, tmp_path):
+    """Clicked in such a view: nothing is lost in the gaps, and less is lifted."""
+    out = tmp_path / "out"
+    x, y = middle_of(arc[7], 3)
+    words = [f"--point={x},{y}@7#3", "--every", 5, "--segmenter", "colour"]
+    done = command("auto", turned, "--out", out, *words)
+    assert done.code == 0, done
+    assert len(list((out / "masks").glob("*.png"))) == 15
+    cloud = read_ply(out / "cloud.ply")
+    assert cloud.object_ids == (3,) and iou(cloud, 3, 3) > 0.7
+    whole = tmp_path / "whole.ply"
+    assert command("run", turned, "--masks", out, "--out", whole, "--quiet").code == 0
+    assert 0 < len(cloud) < len(read_ply(whole))
+
+
 def test_what_the_tracker_missed_is_found_from_3d(turned, arc, tmp_path):
     """Masks of half of the views; the others are asked with boxes and points from the cloud."""
     import propagate
