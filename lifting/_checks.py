@@ -43,6 +43,14 @@ def check_int32(labels: npt.NDArray[Any], what: str) -> None:
         raise SceneError(f"{what} must be below 2^31, got {labels.max()}")
 
 
+def direction(value: Any, what: str) -> DoubleArray:
+    """`value` as a direction (3,) float64; SceneError where it is none."""
+    found = numbers(value, (3,), what)
+    if not np.linalg.norm(found) > 0:
+        raise SceneError(f"{what} must be a direction, got only zeros")
+    return found
+
+
 def numbers(value: Any, shape: tuple[int, ...], what: str) -> DoubleArray:
     """`value` as float64 of the shape (-1: any length); SceneError when it does not fit."""
     if value is None:

@@ -67,7 +67,7 @@ def carry_out(
     except KeyboardInterrupt:
         print(f"lift: interrupted; {_KEPT[bool(prompts)]}; add --resume to go on", file=sys.stderr)
         return INTERRUPTED
-    write_results(out / "cloud.ply", found, out / "objects", quiet=quiet)
+    write_results(out / "cloud.ply", found, views, out / "objects", quiet=quiet)
     stage = stage_for(found, seen_from=[shot.camera for shot in views.shots])
     write_picture(out / "cloud.png", found, stage)
     return 0

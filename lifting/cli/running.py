@@ -93,7 +93,7 @@ def carry_out(order: Order, places: Places, *, associate: bool, resume: bool, qu
         found = _lifted(labelled, given, settings, checkpoint, resume=resume, quiet=quiet)
     if found is None:
         return INTERRUPTED
-    write_results(places.out, found, places.objects, quiet=quiet)
+    write_results(places.out, found, views, places.objects, quiet=quiet)
     return 0
 
 

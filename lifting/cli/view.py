@@ -59,10 +59,10 @@ def view(  # noqa: PLR0913 - one parameter an option
 
 
 def _of_file(path: Path) -> tuple[LabelledCloud, Stage]:
-    from lifting.export import read_ply, stage_for
+    from lifting.export import read_ply, read_up, stage_for
 
     cloud = read_ply(path)
-    return cloud, stage_for(cloud)
+    return cloud, stage_for(cloud, read_up(path))
 
 
 def _of_scene(

@@ -16,7 +16,7 @@ from lifting.export.pictures import (
     write_picture,
     write_turntable,
 )
-from lifting.export.ply import read_ply, write_objects, write_ply
+from lifting.export.ply import read_ply, read_up, write_objects, write_ply
 from lifting.export.rerun import write_rrd
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "draw_cloud",
     "object_meshes",
     "read_ply",
+    "read_up",
     "shapes_of",
     "stage_for",
     "up_of",

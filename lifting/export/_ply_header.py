@@ -49,11 +49,13 @@ class Header:
         form: text or bytes.
         elements: in the file's order.
         size: bytes of the header itself.
+        comments: the words of each comment line.
     """
 
     form: Form
     elements: tuple[Element, ...]
     size: int
+    comments: tuple[tuple[str, ...], ...] = ()
 
 
 def read_header(file: BinaryIO, name: str) -> Header:
@@ -81,7 +83,9 @@ def read_header(file: BinaryIO, name: str) -> Header:
             if not blocks:
                 raise SceneError(f"{name}: the header has a property before its first element")
             blocks[-1].append(line)
-    return Header(form, tuple(_element(block, order, name) for block in blocks), end + 1)
+    elements = tuple(_element(block, order, name) for block in blocks)
+    comments = tuple(tuple(line[1:]) for line in words if line and line[0] == "comment")
+    return Header(form, elements, end + 1, comments)
 
 
 def _form(words: list[list[str]], name: str) -> Form:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lifting import camera as cameras
+from lifting._checks import direction as check_direction
 from lifting.types import Camera, DoubleArray, LabelArray, LabelledCloud
 from propagate.errors import OutputError, SceneError
 from propagate.export import replacing
@@ -105,9 +106,7 @@ def stage_for(
         raise SceneError("the cloud has no point to draw")
     if up is None:
         up = up_of(seen_from) if seen_from else (0, 0, 1)
-    direction = np.asarray(up, np.float64)
-    if direction.shape != (3,) or not np.linalg.norm(direction) > 0:
-        raise SceneError(f"up must be a direction of three numbers, got {up!r}")
+    direction = check_direction(up, "up")
     points = cloud.points[cloud.labels > 0] if (cloud.labels > 0).any() else cloud.points
     low, high = np.quantile(points.astype(np.float64), [0.005, 0.995], axis=0)
     radius = max(float(np.linalg.norm(high - low)) / 2, 1e-3)

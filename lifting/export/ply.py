@@ -2,18 +2,22 @@
 
 A written file is binary, little-endian, and has for every point `x y z` (float, metres), where the
 cloud has colours `red green blue` (uchar), `label` (int), `confidence` (float, 0..1) and
-`view_count` (int). Open3D, MeshLab, CloudCompare and plyfile read it.
+`view_count` (int); where it is known which way is up, a line `comment up X Y Z`. Open3D, MeshLab,
+CloudCompare and plyfile read it.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from lifting._checks import DoubleArray, direction
 from lifting.export._ply_header import Element, Header, read_header
 from lifting.types import LabelledCloud
 from propagate.errors import SceneError
@@ -21,13 +25,22 @@ from propagate.export import make_folder, replacing
 
 _PLACE = ("x", "y", "z")
 _COLOUR = ("red", "green", "blue")
+_UP = "up "
 _TYPES = {"f4": "float", "u1": "uchar", "i4": "int"}
 
 
-def write_ply(path: str | os.PathLike[str], cloud: LabelledCloud) -> None:
+def write_ply(
+    path: str | os.PathLike[str], cloud: LabelledCloud, *, up: npt.ArrayLike | None = None
+) -> None:
     """Write a cloud as a binary PLY file; the folder must be there.
 
+    Args:
+        path: the file.
+        cloud: what to write.
+        up: (3,) which direction is up, see `lifting.export.up_of`; None where nobody knows.
+
     Raises:
+        SceneError: an `up` that is no direction.
         OutputError: it cannot be written.
     """
     fields = [(name, "f4") for name in _PLACE]
@@ -40,14 +53,18 @@ def write_ply(path: str | os.PathLike[str], cloud: LabelledCloud) -> None:
     rows = np.empty(len(cloud), np.dtype([(name, "<" + kind) for name, kind in fields]))
     for (name, _), column in zip(fields, columns, strict=True):
         rows[name] = column
-    write_elements(path, [("vertex", rows, [f"{_TYPES[kind]} {name}" for name, kind in fields])])
+    names = [f"{_TYPES[kind]} {name}" for name, kind in fields]
+    comments = [] if up is None else [_UP + " ".join(f"{one:.6g}" for one in direction(up, "up"))]
+    write_elements(path, [("vertex", rows, names)], comments)
 
 
 def write_elements(
-    path: str | os.PathLike[str], elements: list[tuple[str, npt.NDArray[Any], list[str]]]
+    path: str | os.PathLike[str],
+    elements: list[tuple[str, npt.NDArray[Any], list[str]]],
+    comments: Sequence[str] = (),
 ) -> None:
     """Write elements, each a name, an array of little-endian records, and what they hold."""
-    header = ["ply", "format binary_little_endian 1.0"]
+    header = ["ply", "format binary_little_endian 1.0", *(f"comment {one}" for one in comments)]
     for name, rows, properties in elements:
         header.append(f"element {name} {len(rows)}")
         header += [f"property {one}" for one in properties]
@@ -58,8 +75,12 @@ def write_elements(
             file.write(rows.tobytes())
 
 
-def write_objects(folder: str | os.PathLike[str], cloud: LabelledCloud) -> tuple[Path, ...]:
+def write_objects(
+    folder: str | os.PathLike[str], cloud: LabelledCloud, *, up: npt.ArrayLike | None = None
+) -> tuple[Path, ...]:
     """One PLY file an object, `object_00001.ply` and on by id, in a folder that is made.
+
+    `up` is as in `write_ply`.
 
     Raises:
         OutputError: they cannot be written.
@@ -68,7 +89,7 @@ def write_objects(folder: str | os.PathLike[str], cloud: LabelledCloud) -> tuple
     paths = []
     for key in cloud.object_ids:
         paths.append(where / f"object_{key:05d}.ply")
-        write_ply(paths[-1], cloud.select(cloud.labels == key))
+        write_ply(paths[-1], cloud.select(cloud.labels == key), up=up)
     return tuple(paths)
 
 
@@ -83,15 +104,39 @@ def read_ply(path: str | os.PathLike[str]) -> LabelledCloud:
         SceneError: not there, not PLY, cut short, of wrong types, or points that are not finite.
     """
     name = os.fspath(path)
+    with _opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        header = read_header(file, name)
+        file.seek(header.size)
+        rows = _vertices(file, header, size, name)
+    return _cloud(rows, name)
+
+
+def read_up(path: str | os.PathLike[str]) -> DoubleArray | None:
+    """(3,) which direction is up, as `write_ply` noted it; None where the file does not say.
+
+    Raises:
+        SceneError: not there, or not PLY.
+    """
+    with _opened(path) as file:
+        comments = read_header(file, os.fspath(path)).comments
+    said = next((words[1:] for words in comments if words[:1] == (_UP.strip(),)), None)
+    if said is None:
+        return None
+    try:
+        return direction(said, "up")
+    except SceneError:
+        return None  # another program's remark
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to read; SceneError where that fails."""
     try:
         with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            header = read_header(file, name)
-            file.seek(header.size)
-            rows = _vertices(file, header, size, name)
+            yield file
     except OSError as error:
-        raise SceneError(f"{name}: cannot be read ({error.strerror or error})") from error
-    return _cloud(rows, name)
+        raise SceneError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def _vertices(file: BinaryIO, header: Header, size: int, name: str) -> npt.NDArray[Any]:
