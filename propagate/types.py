@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from propagate._checks import floats, object_id, signs
 from propagate.errors import InputError, PromptError
 
 BoolArray = npt.NDArray[np.bool_]
@@ -87,18 +88,14 @@ class Prompt:
     def __post_init__(self) -> None:
         """Check and normalise: lists become arrays, absent labels become all positive."""
         who = f"prompt of object {self.object_id} in frame {self.frame_index}"
-        if self.object_id < 1:
-            raise PromptError(f"{who}: object ids start at 1 (0 is background)")
+        object.__setattr__(self, "object_id", object_id(self.object_id, who, PromptError))
         if self.frame_index < 0:
             raise PromptError(f"{who}: frame indices start at 0")
-        points = _floats(self.points_xy, (-1, 2), f"{who}: points_xy")
-        labels = np.ones(len(points), bool) if self.labels is None else np.asarray(self.labels)
-        if labels.shape != (len(points),):
-            raise PromptError(f"{who}: {len(points)} points but labels of shape {labels.shape}")
+        points = floats(self.points_xy, (-1, 2), f"{who}: points_xy")
         object.__setattr__(self, "points_xy", points)
-        object.__setattr__(self, "labels", labels.astype(bool))
+        object.__setattr__(self, "labels", signs(self.labels, len(points), who))
         if self.box is not None:
-            box = _floats(self.box, (4,), f"{who}: box")
+            box = floats(self.box, (4,), f"{who}: box")
             if box[2] <= box[0] or box[3] <= box[1]:
                 raise PromptError(f"{who}: box {box.tolist()} is empty; give x0 < x1 and y0 < y1")
             object.__setattr__(self, "box", box)
@@ -227,7 +224,10 @@ class Mask:
     state: State = "tracked"
 
     def __post_init__(self) -> None:
-        """Check shape, kind and state."""
+        """Check id, shape, kind, score and state."""
+        object.__setattr__(self, "object_id", object_id(self.object_id, "mask"))
+        if not 0 <= self.score <= 1:
+            raise InputError(f"the score of a mask must lie in 0..1, got {self.score}")
         if self.pixels.ndim != 2 or self.pixels.dtype != bool:
             raise InputError(
                 f"mask must be (H, W) bool, got {self.pixels.shape} {self.pixels.dtype}"
@@ -374,22 +374,3 @@ def check_image(image: Any) -> None:
         raise InputError(f"image must be uint8, got {image.dtype}; scale to 0..255 and convert")
     if 0 in image.shape:
         raise InputError(f"image is empty: {image.shape}")
-
-
-def _floats(value: Any, shape: tuple[int, ...], what: str) -> FloatArray:
-    """`value` as float32 of the shape (-1: any length); PromptError when it does not fit."""
-    try:
-        array = np.asarray(value, np.float32)
-    except (TypeError, ValueError) as error:
-        raise PromptError(f"{what} must be numbers, got {value!r}") from error
-    if array.size == 0 and shape[0] == -1:
-        array = array.reshape(0, *shape[1:])
-    fits = array.ndim == len(shape) and all(
-        want in (-1, have) for want, have in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = "(N, 2)" if shape == (-1, 2) else str(shape)
-        raise PromptError(f"{what} must have shape {wanted}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise PromptError(f"{what} holds NaN or infinity: {array.tolist()}")
-    return array

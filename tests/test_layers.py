@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLUGIN_FOLDERS = ("segmenters", "motion", "memory", "videos", "export")
 
 # A room may import itself, and what stands in its row.
-VALUES = {"errors", "types"}
+VALUES = {"errors", "_checks", "types"}
 PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
@@ -25,7 +25,8 @@ ALL |= {"onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "shown", "corrections", "review"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "types": {"errors"},
+    "_checks": {"errors"},
+    "types": {"errors", "_checks"},
     "coords": VALUES,
     "masks": VALUES | {"coords"},
     "config": VALUES,
