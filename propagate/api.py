@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,16 @@ from propagate.anchors import Anchor, first_seen
 from propagate.corrections import Recomputation
 from propagate.errors import ConfigError, PromptError
 from propagate.logits import to_picture
+from propagate.masks import box_of
 from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
 from propagate.tracker import Config, Tracker, TrackerState, build
-from propagate.types import Frame, FrameResult, ImageArray, Mask, Prompt, check_image
+from propagate.types import Evidence, Frame, FrameResult, ImageArray, Mask, Prompt, check_image
 from propagate.videos import open_video
 
 _SEGMENTERS = "propagate.segmenters"
+_ROUGH_TRUST = 0.4
+"""In a mask that is to be improved: less forgets what is right, more keeps what is wrong."""
 
 
 def load_segmenter(
@@ -192,7 +196,8 @@ def segment(
     )
     frame = Frame(0, image)
     asked = merge_prompts([prompt], frame, known=())
-    candidates = segmenter.decode(segmenter.encode(image), list(asked.values()))[0]
+    questions = [_rough(one) for one in asked.values()]
+    candidates = segmenter.decode(segmenter.encode(image), questions)[0]
     order = np.argsort(-candidates.scores, kind="stable")
     return [
         Mask(
@@ -202,6 +207,15 @@ def segment(
         )
         for k in order
     ]
+
+
+def _rough(prompt: Prompt) -> Prompt:
+    """A prompt whose mask may be overruled: a segmenter would give the user's own back."""
+    if prompt.mask is None:
+        return prompt
+    mask = prompt.mask
+    evidence = Evidence(mask.astype(np.float32), _ROUGH_TRUST, box=box_of(mask))
+    return replace(prompt, mask=None, evidence=evidence)
 
 
 def generate_masks(

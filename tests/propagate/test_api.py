@@ -124,6 +124,18 @@ class TestSegment:
         assert all(answer.pixels.shape == SIZE for answer in answers)
         assert masks.iou(answers[0].pixels, truth) > 0.8
 
+    @pytest.mark.parametrize("rough", ["grown", "shrunk", "moved"])
+    def test_a_rough_mask_is_improved(self, segmenter, clip, rough: str) -> None:
+        truth = clip.masks[1][0]
+        kernel = np.ones((9, 9), np.uint8)
+        given = {
+            "grown": cv2.dilate(truth.astype(np.uint8), kernel),
+            "shrunk": cv2.erode(truth.astype(np.uint8), kernel),
+            "moved": np.roll(truth, (5, -6), (0, 1)),
+        }[rough].astype(bool)
+        best = propagate.segment(clip.images[0], mask=given, segmenter=segmenter)[0]
+        assert masks.iou(best.pixels, truth) > masks.iou(given, truth) + 0.1
+
 
 @pytest.mark.parametrize("kind", ["folder", "frames", "generator"])
 def test_track_gives_the_same_for_every_kind_of_source(tracker, clip, tmp_path, kind) -> None:
