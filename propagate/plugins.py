@@ -50,9 +50,8 @@ def module(kind: str, name: str) -> ModuleType:
     names = available(kind)
     if name not in names:
         what = kind.rpartition(".")[2].removesuffix("s")
-        raise ConfigError(
-            f"no {what} named {name!r}{nearest(name, names)}; there are: {', '.join(names)}"
-        )
+        hint = nearest(name, names)
+        raise ConfigError(f"no {what} named {name!r}{hint} (there are: {', '.join(names)})")
     return importlib.import_module(f"{kind}.{name.replace('-', '_')}")
 
 

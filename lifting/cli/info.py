@@ -77,11 +77,12 @@ def _tell_cloud(cloud: LabelledCloud) -> None:
     import numpy as np
     from rich.table import Table
 
-    from propagate.console.progress import say, show
+    from propagate.console.progress import counted, say, show
 
     on = int((cloud.labels > 0).sum())
     colours = "with" if cloud.colours is not None else "without"
-    say(f"{len(cloud)} points {colours} colours, {on} on {len(cloud.object_ids)} objects")
+    objects = counted(len(cloud.object_ids), "object")
+    say(f"{len(cloud)} points {colours} colours, {on} on {objects}")
     table = Table("object", "points", "confidence", "middle (x, y, z)", "size (x, y, z)")
     for key in cloud.object_ids:
         part = cloud.select(cloud.labels == key)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lifting.export import up_of, write_objects, write_ply, write_shapes
 from lifting.formats import SceneViews
 from lifting.types import DoubleArray, LabelledCloud
-from propagate.console.progress import say
+from propagate.console.progress import counted, say
 from propagate.errors import InputError, SceneError
 
 
@@ -46,8 +46,7 @@ def write_results(
     if objects is not None:
         write_objects(objects, cloud, up=up)
         write_shapes(objects / "objects.json", cloud)
-    ids = cloud.object_ids
-    count = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+    count = counted(len(cloud.object_ids), "object")
     on = int((cloud.labels > 0).sum())
     say(f"{len(cloud)} points, {on} of them on {count}: {out}", quiet=quiet)
 

@@ -39,12 +39,12 @@ class Chosen:
         scene = values.pop("scene", {})
         if not isinstance(scene, dict):
             raise ConfigError("--set scene needs a name: scene.KEY=VALUE")
-        from_mapping(Settings, values, "--set")
+        from_mapping(Settings, values)
         return Chosen(values, scene)
 
     def settings(self, start: Settings) -> Settings:
         """The settings: those given, the others from `start`."""
-        return from_mapping(Settings, {**asdict(start), **self.lift}, "--set")
+        return from_mapping(Settings, {**asdict(start), **self.lift})
 
 
 def in_units_of(

@@ -38,7 +38,7 @@ def view(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Show a cloud, objects tinted by their ids; of a scene, the points of some of its views."""
     from lifting.export import write_picture, write_turntable
-    from propagate.console.progress import say
+    from propagate.console.progress import counted, say
     from propagate.errors import InputError
 
     if out is not None and out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".mp4"):
@@ -55,7 +55,7 @@ def view(  # noqa: PLR0913 - one parameter an option
         write_turntable(target, cloud, stage)
     else:
         write_picture(target, cloud, stage)
-    say(f"{target}: {len(cloud)} points, {len(cloud.object_ids)} objects", quiet=quiet)
+    say(f"{target}: {len(cloud)} points, {counted(len(cloud.object_ids), 'object')}", quiet=quiet)
 
 
 def _of_file(path: Path) -> tuple[LabelledCloud, Stage]:

@@ -17,7 +17,7 @@ from propagate.cli.sheet import with_mask
 from propagate.cli.weights import load
 from propagate.config import apply_overrides, from_mapping
 from propagate.console import INTERRUPTED
-from propagate.console.progress import bar, say, warn
+from propagate.console.progress import bar, counted, say, warn
 from propagate.errors import InputError, VideoError
 from propagate.evaluation.pictures import encode_picture
 from propagate.export import write_whole
@@ -104,12 +104,12 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
                 done, masks = done + 1, masks + len(records)
                 advance(number)
     except KeyboardInterrupt:
-        kept = f"{done} more pictures are done; add --resume to the same command to go on"
+        kept = f"{counted(done, 'more picture')} done; add --resume to the same command to go on"
         print("propagate: interrupted;", kept, file=sys.stderr)
         return INTERRUPTED
     _require_all(pictures)
     folder.close()
-    say(f"{masks} masks in {done} pictures: {out}", quiet=quiet)
+    say(f"{counted(masks, 'mask')} in {counted(done, 'picture')}: {out}", quiet=quiet)
     return 0
 
 

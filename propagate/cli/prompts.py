@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ from propagate.videos import Video
 from propagate.videos.images import read_mask
 
 Size = tuple[int, int]
+
+
+class SharedPixelsWarning(UserWarning):
+    """Two masks of a frame lie on each other."""
 
 
 def gather(
@@ -115,6 +120,7 @@ def check(
         merged = merge_prompts(here, Frame(index, blank), known)
         for prompt in merged.values():
             _check_one(prompt)
+        _tell_shared(merged)
         known |= set(merged)
         if index != first_frame:
             _check_frame(index, video)
@@ -165,6 +171,22 @@ def _check_one(prompt: Prompt) -> None:
             f"{who}: has a mask, which is kept as it is, and points or a box, which would change "
             "nothing; give those another #ID or @FRAME, or leave the mask out"
         )
+
+
+def _tell_shared(prompts: Mapping[int, Prompt]) -> None:
+    """Warn of pixels that the masks of two objects of a frame have in common."""
+    given = [one for one in prompts.values() if one.mask is not None]
+    for below, above in itertools.combinations(given, 2):
+        assert below.mask is not None and above.mask is not None
+        shared = int((below.mask & above.mask).sum())
+        if shared:
+            warnings.warn(
+                f"frame {above.frame_index}: the masks of objects {below.object_id} and "
+                f"{above.object_id} share {shared} pixels, which a PNG shows as object "
+                f"{above.object_id}; --set selection.overlap=true with --export rle keeps both",
+                SharedPixelsWarning,
+                stacklevel=3,
+            )
 
 
 def _check_frame(index: int, video: Video) -> None:

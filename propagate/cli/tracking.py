@@ -24,7 +24,7 @@ from propagate.cli.settings import summary
 from propagate.cli.source import open_source
 from propagate.cli.weights import fetch_weights
 from propagate.console import INTERRUPTED
-from propagate.console.progress import Watched, bar, collected_warnings, say
+from propagate.console.progress import Watched, bar, collected_warnings, counted, say, warn
 from propagate.errors import OutputError
 from propagate.tracker import Config, build
 from propagate.types import Prompt
@@ -64,6 +64,8 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
         PropagateError: it cannot be done; where frames were written already they are kept.
     """
     exporters(order.export)
+    if order.settings.selection.overlap and "rle" not in order.export:
+        warn("propagate", ["masks may overlap, which PNGs do not show; --export rle keeps that"])
     with collected_warnings() as heard:
         video, prompts = look(order)
         request = describe_request(order, video, prompts)
@@ -166,5 +168,5 @@ def _last_words(run: TrackingRun) -> str:
     count = len({prompt.object_id for prompt in run.job.prompts})
     rate = run.stages.as_json()["frames_per_second"]
     speed = "" if rate is None else f", tracked at {rate} frames/s"
-    objects = "1 object" if count == 1 else f"{count} objects"
-    return f"{run.done} frames, {objects}{speed}: {run.folder.path}"
+    frames, objects = counted(run.done, "frame"), counted(count, "object")
+    return f"{frames}, {objects}{speed}: {run.folder.path}"

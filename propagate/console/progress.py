@@ -105,6 +105,11 @@ def show(table: Table) -> None:
     console.print(table)
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: 1 object, 2 objects."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def say(text: str, *, quiet: bool = False) -> None:
     """A line on stdout."""
     if not quiet:

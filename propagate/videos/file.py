@@ -80,7 +80,10 @@ class FileSource:
                 return frame
         except Damage as damage:
             raise VideoError(f"{self.name}: no frame {index}; it breaks off before") from damage
-        raise VideoError(f"{self.name}: no frame {index}; the video is shorter")
+        count = self.length_hint
+        ends = count is not None and count <= index
+        said = f"has {count} frames, counted from 0" if ends else "is shorter"
+        raise VideoError(f"{self.name}: no frame {index}; the video {said}")
 
     def fingerprint(self) -> dict[str, Any]:
         """Size in bytes and SHA-256 of the first and the last MiB."""

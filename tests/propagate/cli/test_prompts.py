@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from propagate.cli.prompts import check, describe, gather, resolve
+from propagate.cli.prompts import SharedPixelsWarning, check, describe, gather, resolve
 from propagate.errors import PromptError
 from propagate.videos import open_video
 
@@ -110,6 +110,14 @@ def test_what_does_not_fit_is_refused(folder, points, boxes, message):
 def test_a_mask_and_a_point_for_one_object_in_one_frame(folder, mask):
     with pytest.raises(PromptError, match="has a mask"):
         checked(folder, points=["5,5"], masks=[str(mask)])
+
+
+def test_masks_that_share_pixels_are_told(folder, write_labels, tmp_path):
+    left, right = np.zeros(SIZE_HW, np.uint8), np.zeros(SIZE_HW, np.uint8)
+    left[10:20, 10:30], right[10:20, 25:50] = 255, 255
+    files = [write_labels(tmp_path / f"{n}.png", one) for n, one in enumerate((left, right))]
+    with pytest.warns(SharedPixelsWarning, match="objects 1 and 2 share 50 pixels"):
+        checked(folder, masks=[f"{files[0]}#1", f"{files[1]}#2"])
 
 
 def test_descriptions_tell_prompts_apart(mask):
