@@ -52,6 +52,9 @@ def correct(  # noqa: PLR0913 - one parameter an option
     prompts: PromptsFile = None,
     source: Source = None,
     *,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the last correction back, byte for byte.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Correct frames of a finished run; `propagate review` says which.
@@ -60,11 +63,16 @@ def correct(  # noqa: PLR0913 - one parameter an option
     object is tracked again, from both sides; no other file changes. Interrupted, it leaves the run
     as it was or complete: the same command again ends it.
     """
-    from propagate.cli.correcting import carry_out
+    from propagate.cli import correcting
     from propagate.cli.prompts import gather
     from propagate.errors import PromptError
 
-    if not (point or box or mask or absent or prompts):
+    given = point or box or mask or absent or prompts
+    if undo and given:
+        raise PromptError("--undo takes the last correction back; give it alone")
+    if undo:
+        raise typer.Exit(correcting.undo(folder, quiet=quiet))
+    if not given:
         raise PromptError("nothing to correct; give --point, --box, --mask, --absent or --prompts")
     asked = gather(point or (), box or (), mask or (), prompts, absent=absent or ())
-    raise typer.Exit(carry_out(folder, asked, source, quiet=quiet))
+    raise typer.Exit(correcting.carry_out(folder, asked, source, quiet=quiet))

@@ -22,7 +22,7 @@ from propagate.cli.run import TrackingRun
 from propagate.cli.run_folder import dump
 from propagate.cli.source import open_source
 from propagate.console import INTERRUPTED
-from propagate.console.progress import Advance, Watched, bar, collected_warnings, say
+from propagate.console.progress import Advance, Watched, bar, collected_warnings, counted, say
 from propagate.corrections import Recomputation
 from propagate.errors import InputError, PromptError
 from propagate.export import overlay, tracks, write_whole
@@ -62,12 +62,30 @@ def carry_out(
         work = Recomputation(video, before, tracker, run.anchors, _joined(run, prompts))
         report = {**run.report, "corrections": [*run.corrections, *described]}
         try:
-            changed = amend(work, exports, ("run.json", dump(report)), quiet=quiet)
+            last = ("run.json", dump(report))
+            changed = amend(work, exports, last, undoable=True, quiet=quiet)
         except KeyboardInterrupt:
             again = "the same command starts it again, or completes it"
             print("propagate: interrupted;", again, file=sys.stderr)
             return INTERRUPTED
     say(_last_words(changed, before, folder), quiet=quiet)
+    return 0
+
+
+def undo(folder: Path, *, quiet: bool = False) -> int:
+    """Take the last correction of a run back, byte for byte; the exit code.
+
+    Raises:
+        InputError: no run, or no correction whose past is kept.
+        OutputError: a file cannot be replaced; the same command goes on.
+    """
+    FinishedRun.read(folder)
+    names = Amendment(folder).undo()
+    if not names:
+        raise InputError(f"{folder}: there is no correction to take back")
+    count = sum(name.startswith("masks/") for name in names)
+    pictures = counted(count, "picture")
+    say(f"the last correction is taken back, in {pictures} of masks: {folder}", quiet=quiet)
     return 0
 
 
@@ -91,7 +109,12 @@ def fuse_both_ways(run: TrackingRun, order: Order, *, quiet: bool) -> None:
 
 
 def amend(
-    work: Recomputation, exports: Collection[str], last: tuple[str, bytes], *, quiet: bool
+    work: Recomputation,
+    exports: Collection[str],
+    last: tuple[str, bytes],
+    *,
+    undoable: bool = False,
+    quiet: bool,
 ) -> list[int]:
     """Compute, then put everything in its place at once; the indices of the frames that changed.
 
@@ -99,6 +122,7 @@ def amend(
         work: on results that are a `StoredResults`.
         exports: kinds of output that the run has.
         last: name and content of the file that says that it is done.
+        undoable: keep what is replaced, see `undo`.
         quiet: show no bars.
     """
     before = work.before
@@ -114,7 +138,7 @@ def amend(
             with bar("drawing", len(before), quiet=quiet) as advance:
                 _draw(work, before, amendment, advance)
         write_whole(amendment.place(last[0]), last[1])
-        amendment.commit(last[0])
+        amendment.commit(last[0], undoable=undoable)
     finally:
         amendment.drop()
     return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -44,9 +45,10 @@ Tracker.step = step_or_die
 
 
 def everything(path):
-    """Name → bytes of every file, what the run says of itself included."""
+    """Name → bytes of every file but what --undo needs, what the run says of itself included."""
     files = {str(file.relative_to(path)): file for file in path.rglob("*") if file.is_file()}
-    return {name: file.read_bytes() for name, file in sorted(files.items())}
+    seen = {name: file for name, file in sorted(files.items()) if not name.startswith(".undo")}
+    return {name: file.read_bytes() for name, file in seen.items()}
 
 
 def pictures(path):
@@ -115,6 +117,66 @@ def test_only_the_touched_interval_changes_and_the_mask_is_kept(
     assert [one["frame"] for one in report["corrections"]] == [20, 12]
     start = json.loads((tracked / "run.json").read_text())
     assert {key: report[key] for key in start} == start, "what was there before is still there"
+
+
+def test_corrections_are_taken_back_one_by_one(command, run, shapes, painted):
+    (x, y) = shapes.prompts("point", 20)[1].points_xy[0]
+    steps = [everything(run)]
+    for words in (["--point", f"{x},{y}@20#2"], [f"--mask={painted}@12"], ["--absent", "15#1"]):
+        assert command("correct", run, *words).code == 0
+        steps.append(everything(run))
+    assert steps[0] != steps[1] != steps[2] != steps[3]
+    for step in reversed(steps[:-1]):
+        done = command("correct", run, "--undo")
+        assert (done.code, done.err) == (0, "") and "taken back" in done.out
+        assert everything(run) == step
+    done = command("correct", run, "--undo")
+    assert done.code == 2 and "no correction" in done.err and everything(run) == steps[0]
+    assert command("correct", run, f"--mask={painted}@12").code == 0  # and go on from there
+    assert command("correct", run, "--undo").code == 0 and everything(run) == steps[0]
+
+
+@pytest.mark.parametrize("left", [2, 3, 4])
+def test_an_undoing_that_is_interrupted_is_completed(run, command, painted, monkeypatch, left):
+    """Killed after any number of files: the same command, or the next correction, ends it."""
+    from propagate.cli.amendment import Amendment
+
+    start = everything(run)
+    assert command("correct", run, f"--mask={painted}@12").code == 0
+    corrected, replace, calls = everything(run), os.replace, 0
+
+    def dying(*names):
+        nonlocal calls
+        calls += 1
+        if calls > left:
+            raise KeyboardInterrupt
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Amendment(run).undo()
+    monkeypatch.undo()
+    assert everything(run) not in (start, corrected)
+    done = command("correct", run, "--undo")
+    assert done.code == 0, done.err
+    assert everything(run) == start
+    assert command("correct", run, "--undo").code == 2
+
+
+def test_only_the_last_corrections_are_kept(tmp_path):
+    from propagate.cli import amendment
+
+    changes = amendment._KEPT + 5
+    for number in range(changes + 1):
+        (tmp_path / "a").exists() or (tmp_path / "a").write_text("0")
+        one = amendment.Amendment(tmp_path)
+        one.begin()
+        one.place("a").write_text(str(number))
+        one.commit("a", undoable=True)
+    for number in range(changes - 1, changes - 1 - amendment._KEPT, -1):
+        assert amendment.Amendment(tmp_path).undo() == ["a"]
+        assert (tmp_path / "a").read_text() == str(number)
+    assert amendment.Amendment(tmp_path).undo() == []
 
 
 def test_tracks_and_pictures_say_the_same_and_what_the_library_gives(
@@ -215,11 +277,11 @@ def test_killed_at_any_moment_the_same_command_completes_it(
     whole = shutil.copytree(tracked, run.with_name("whole"))
     assert command("correct", whole, f"--mask={painted}@12").code == 0
     old, new = everything(tracked), everything(whole)
-    files = sum(old[name] != new[name] for name in old)  # gathered, listed, moved
+    files = sum(old[name] != new[name] for name in old)  # gathered, two lists, moved
     before = {
         "gathering": KILL_IN_WRITING.format(count=files // 2),
-        "moving": KILL_IN_WRITING.format(count=files + 1 + files // 2),
-        "moved": KILL_IN_WRITING.format(count=2 * files + 1),
+        "moving": KILL_IN_WRITING.format(count=files + 2 + files // 2),
+        "moved": KILL_IN_WRITING.format(count=2 * files + 3),
         "tracking": KILL_IN_STEP.format(count=9, signal=int(signal.SIGKILL)),
         "Ctrl-C": KILL_IN_STEP.format(count=9, signal=int(signal.SIGINT)),
     }[moment]
@@ -237,6 +299,8 @@ def test_killed_at_any_moment_the_same_command_completes_it(
     again = command("correct", run, f"--mask={painted}@12")
     assert again.code == 0 and "nothing to do" in again.out
     assert everything(run) == new
+    assert command("correct", run, "--undo").code == 0
+    assert everything(run) == old
 
 
 @pytest.mark.parametrize(
