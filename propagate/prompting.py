@@ -131,8 +131,8 @@ def merge_prompts(
             and object_id not in set(known)
         ):
             raise PromptError(
-                f"object {object_id} is not known in frame {frame.index}, and a negative point "
-                "alone cannot start it; add a positive point, a box or a mask"
+                f"object {object_id} has no mask in frame {frame.index} yet, so a negative point "
+                "alone has nothing to take away; add a positive point, a box or a mask"
             )
     return dict(sorted(merged.items()))
 
