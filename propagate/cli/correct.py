@@ -16,6 +16,14 @@ Source = Annotated[
     Path | None,
     typer.Option("--source", metavar="PATH", help="Where the source is now, if it was moved."),
 ]
+Absent = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FRAME[#ID]",
+        help="The object is not in this frame, nor between two such frames. Repeats.",
+    ),
+]
+Undo = Annotated[bool, typer.Option("--undo", help="Take the last correction back, byte for byte.")]
 
 
 def correct(  # noqa: PLR0913 - one parameter an option
@@ -42,19 +50,11 @@ def correct(  # noqa: PLR0913 - one parameter an option
         list[str] | None,
         typer.Option(metavar="X0,Y0,X1,Y1@FRAME[#ID]", help="A box around an object. Repeats."),
     ] = None,
-    absent: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FRAME[#ID]",
-            help="The object is not in this frame, nor between two such frames. Repeats.",
-        ),
-    ] = None,
+    absent: Absent = None,
     prompts: PromptsFile = None,
     source: Source = None,
     *,
-    undo: Annotated[
-        bool, typer.Option("--undo", help="Take the last correction back, byte for byte.")
-    ] = False,
+    undo: Undo = False,
     quiet: Quiet = False,
 ) -> None:
     """Correct frames of a finished run; `propagate review` says which.

@@ -223,13 +223,25 @@ def test_a_piece_that_is_mostly_something_else_is_left_out_even_the_last_one() -
     assert everything[:, 20:].any()
 
 
-def test_of_equally_good_answers_to_a_click_the_larger_one_is_meant() -> None:
+@pytest.mark.parametrize(
+    ("part", "whole", "score", "larger"),
+    [
+        ((4, 12), (2, 18), 0.80, True),  # nearly as good, four times as large
+        ((4, 14), (3, 15), 0.72, True),  # a person, not the shirt: a half larger
+        ((4, 14), (3, 15), 0.60, False),  # too bad
+        ((4, 14), (4, 14), 0.80, False),  # no larger
+        ((4, 8), (0, 20), 0.66, False),  # 25 times as large: what it lies on counts no more
+    ],
+)
+def test_of_nearly_equal_answers_to_a_click_the_larger_one_is_meant(
+    part, whole, score, larger
+) -> None:
     logits = np.full((2, 20, 30), -4.0, np.float32)
-    logits[0, 4:12, 4:12] = 4
-    logits[1, 2:18, 2:18] = 4
-    candidates = Candidates(1, logits, np.array([0.82, 0.80], np.float32), (20, 30))
+    for one, (low, high) in zip(logits, (part, whole), strict=True):
+        one[low:high, low:high] = 4
+    candidates = Candidates(1, logits, np.array([0.82, score], np.float32), (20, 30))
     chosen = Selection(Config()).choose(candidates, None).logits
-    assert (chosen > 0).sum() == 16 * 16
+    assert (chosen == logits[int(larger)]).all()
 
 
 def test_a_new_object_is_one_thing_where_the_prompt_is() -> None:
