@@ -20,6 +20,7 @@ from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 _KNOWN = 4  # frames that an object must have been followed for its speed to be believed
 _LONGEST = 40  # frames
+_LOOK = 1.0  # cells by which two may come nearer between two looks ahead
 _MEETING = 0.3  # of the smaller one that the other one will hide
 _AGREEMENT = 0.5  # to which both, where they are taken to be, explain what is found of them
 _TRUST = 0.8
@@ -164,17 +165,20 @@ class Encounter:
 
     def hides_enough(self, size_hw: coords.Size) -> bool:
         """Whether, going on, one will hide a good part of the other."""
-        for frames in range(1, _LONGEST):
+        one, other = self.pair.values()
+        nearer = coords.scale_points(one.speed_xy - other.speed_xy, size_hw, one.seen.cover.shape)
+        frames_a_look = max(1, int(_LOOK / max(float(np.abs(nearer).max()), 1e-3)))
+        for frames in range(1, _LONGEST, frames_a_look):
             then = [each.after(frames) for each in self.pair.values()]
             if any(coords.clip_box(each.box, size_hw) is None for each in then):
                 return False
             if _apart(then[0].box, then[1].box):
                 continue  # covers cost more to look at
-            one, other = (each.cover(size_hw) for each in then)
-            smaller = min(one.sum(), other.sum())
+            covers = [each.cover(size_hw) for each in then]
+            smaller = min(cover.sum() for cover in covers)
             if smaller <= 0:
                 return False
-            if np.minimum(one, other).sum() > _MEETING * smaller:
+            if np.minimum(*covers).sum() > _MEETING * smaller:
                 return True
         return False
 
