@@ -132,7 +132,8 @@ def merge_prompts(
         ):
             raise PromptError(
                 f"object {object_id} has no mask in frame {frame.index} yet, so a negative point "
-                "alone has nothing to take away; add a positive point, a box or a mask"
+                "alone has nothing to take away; add a positive point, a box or a mask, or say "
+                "that it is absent"
             )
     return dict(sorted(merged.items()))
 

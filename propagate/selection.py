@@ -26,7 +26,7 @@ from propagate.types import (
 _FALL = 0.3  # of expected IoU from one frame to the next: it may have been taken for another
 _CERTAINLY = 4.0  # logits: what an answer must say against what is certain
 _STRANGE = 0.18  # cosine: what has come back must not look like something else by more than this
-_WHOLE = 1.5  # areas of the best answer: what is larger counts no more, see `Config.wholeness`
+_WHOLE = 1.25  # areas of the best answer, which may be a part of the whole that is larger
 _HARDLY = 0.1  # of a place: below it an object is not expected there
 
 
@@ -45,9 +45,8 @@ class Config:
             is expected in the piece that is expected most; 0 keeps every piece.
         foreign: a piece is left out if a larger part of it than this looks more like something
             else that the user's answers tell it from; 1 keeps every piece.
-        wholeness: how much expected IoU a fresh answer may lack for every e-fold of area that it
-            is larger, up to 1.5 times: who clicks on a thing to follow it means the whole, but what
-            is larger still is more likely what it lies on.
+        wholeness: how much expected IoU a fresh answer may lack that is larger than the best one by
+            a quarter or more: who clicks on a thing to follow it means the whole and not a part.
         patience: frames after which an object that does not come back counts as absent, or as lost
             where something that resembles it is in sight.
         overlap: whether masks may share pixels.
@@ -58,7 +57,7 @@ class Config:
     agreement: float = 0.2
     strangers: float = 0.3
     foreign: float = 0.5
-    wholeness: float = 0.3
+    wholeness: float = 0.12
     patience: int = 15
     overlap: bool = False
 
@@ -129,8 +128,8 @@ class Selection:
 
     def _largest_of_the_best(self, candidates: Candidates) -> Choice:
         areas = np.maximum((candidates.logits > 0).sum((1, 2)), 1)
-        larger = np.minimum(areas / areas[candidates.scores.argmax()], _WHOLE)
-        best = int((candidates.scores + self._config.wholeness * np.log(larger)).argmax())
+        larger = areas >= _WHOLE * areas[candidates.scores.argmax()]
+        best = int((candidates.scores + self._config.wholeness * larger).argmax())
         return _choice(candidates, best, candidates.logits[best])
 
     def divide(

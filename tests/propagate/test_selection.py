@@ -229,8 +229,8 @@ def test_a_piece_that_is_mostly_something_else_is_left_out_even_the_last_one() -
         ((4, 12), (2, 18), 0.80, True),  # nearly as good, four times as large
         ((4, 14), (3, 15), 0.72, True),  # a person, not the shirt: a half larger
         ((4, 14), (3, 15), 0.60, False),  # too bad
-        ((4, 14), (4, 14), 0.80, False),  # no larger
-        ((4, 8), (0, 20), 0.66, False),  # 25 times as large: what it lies on counts no more
+        ((2, 14), (2, 15), 0.80, False),  # hardly larger: the same thing, seen worse
+        ((4, 8), (0, 20), 0.66, False),  # 25 times as large: what it lies on, and too bad
     ],
 )
 def test_of_nearly_equal_answers_to_a_click_the_larger_one_is_meant(
