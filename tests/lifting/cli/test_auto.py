@@ -160,7 +160,7 @@ def test_everything_is_interrupted_and_goes_on(start, command, turned, tmp_path)
     words = ["auto", turned, "--out", out, "--segmenter", "colour", "--every", 8]
     process = start(*words, before=SLOW)
     deadline = time.monotonic() + 60
-    while not list(out.glob("masks/*.png")) and time.monotonic() < deadline:
+    while not list(out.glob("masks/[!.]*.png")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
