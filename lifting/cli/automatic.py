@@ -30,6 +30,7 @@ from propagate.errors import ConfigError, InputError, SceneError
 from propagate.export import make_folder, write_whole
 from propagate.types import Prompt
 
+_MANY = 20  # views whose masks take a minute or more
 _KEPT = {
     False: "the masks that were made are kept",
     True: "masks are kept once the objects were followed to the end",
@@ -78,6 +79,9 @@ def _everything(
 ) -> LabelledCloud:
     """Masks of everything, and which of them are one object."""
     chosen, given = how
+    count = len(files.views)
+    if count > _MANY:
+        say(f"segmenting {count} views, seconds each; --every N takes fewer", quiet=quiet)
     segment_views(files, segmenter, quiet=quiet)
     views = lifting.label_views(files.views, files.folder / "masks")
     settings = settled(chosen, files.views, given, associating=True)
