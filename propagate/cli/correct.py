@@ -63,7 +63,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     object is tracked again, from both sides; no other file changes. Interrupted, it leaves the run
     as it was or complete: the same command again ends it.
     """
-    from propagate.cli import correcting
+    from propagate.cli import correcting, undoing
     from propagate.cli.prompts import gather
     from propagate.errors import PromptError
 
@@ -71,7 +71,7 @@ def correct(  # noqa: PLR0913 - one parameter an option
     if undo and given:
         raise PromptError("--undo takes the last correction back; give it alone")
     if undo:
-        raise typer.Exit(correcting.undo(folder, quiet=quiet))
+        raise typer.Exit(undoing.undo(folder, quiet=quiet))
     if not given:
         raise PromptError("nothing to correct; give --point, --box, --mask, --absent or --prompts")
     asked = gather(point or (), box or (), mask or (), prompts, absent=absent or ())

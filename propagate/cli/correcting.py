@@ -22,7 +22,7 @@ from propagate.cli.run import TrackingRun
 from propagate.cli.run_folder import dump
 from propagate.cli.source import open_source
 from propagate.console import INTERRUPTED
-from propagate.console.progress import Advance, Watched, bar, collected_warnings, counted, say
+from propagate.console.progress import Advance, Watched, bar, collected_warnings, say
 from propagate.corrections import Recomputation
 from propagate.errors import InputError, PromptError
 from propagate.export import overlay, tracks, write_whole
@@ -69,23 +69,6 @@ def carry_out(
             print("propagate: interrupted;", again, file=sys.stderr)
             return INTERRUPTED
     say(_last_words(changed, before, folder), quiet=quiet)
-    return 0
-
-
-def undo(folder: Path, *, quiet: bool = False) -> int:
-    """Take the last correction of a run back, byte for byte; the exit code.
-
-    Raises:
-        InputError: no run, or no correction whose past is kept.
-        OutputError: a file cannot be replaced; the same command goes on.
-    """
-    FinishedRun.read(folder)
-    names = Amendment(folder).undo()
-    if not names:
-        raise InputError(f"{folder}: there is no correction to take back")
-    count = sum(name.startswith("masks/") for name in names)
-    pictures = counted(count, "picture")
-    say(f"the last correction is taken back, in {pictures} of masks: {folder}", quiet=quiet)
     return 0
 
 

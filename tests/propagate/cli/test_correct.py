@@ -136,6 +136,19 @@ def test_corrections_are_taken_back_one_by_one(command, run, shapes, painted):
     assert command("correct", run, "--undo").code == 0 and everything(run) == steps[0]
 
 
+def test_what_was_painted_in_the_run_itself_is_not_taken_back(command, run):
+    path = run / "masks/00012.png"
+    edited = labels(path).copy()
+    edited[2:14, 30:60] = 2
+    path.write_bytes(encode_png(edited))
+    assert command("correct", run, "--mask", f"{path}@12").code == 0
+    done = command("correct", run, "--undo")
+    assert done.code == 0 and str(path) in done.err and done.err.count("\n") == 1
+    assert np.array_equal(labels(path), edited)
+    assert command("correct", run, "--mask", f"{path}@12").code == 0  # as it says
+    assert np.array_equal(labels(path), edited)
+
+
 @pytest.mark.parametrize("left", [2, 3, 4])
 def test_an_undoing_that_is_interrupted_is_completed(run, command, painted, monkeypatch, left):
     """Killed after any number of files: the same command, or the next correction, ends it."""
