@@ -25,7 +25,7 @@ from propagate.export import make_folder, replacing
 
 _PLACE = ("x", "y", "z")
 _COLOUR = ("red", "green", "blue")
-_UP = "up "
+_UP = "up"
 _TYPES = {"f4": "float", "u1": "uchar", "i4": "int"}
 
 
@@ -54,8 +54,8 @@ def write_ply(
     for (name, _), column in zip(fields, columns, strict=True):
         rows[name] = column
     names = [f"{_TYPES[kind]} {name}" for name, kind in fields]
-    comments = [] if up is None else [_UP + " ".join(f"{one:.6g}" for one in direction(up, "up"))]
-    write_elements(path, [("vertex", rows, names)], comments)
+    words = [] if up is None else [_UP, *(f"{one:.6g}" for one in direction(up, "up"))]
+    write_elements(path, [("vertex", rows, names)], [" ".join(words)] if words else [])
 
 
 def write_elements(
@@ -120,7 +120,7 @@ def read_up(path: str | os.PathLike[str]) -> DoubleArray | None:
     """
     with _opened(path) as file:
         comments = read_header(file, os.fspath(path)).comments
-    said = next((words[1:] for words in comments if words[:1] == (_UP.strip(),)), None)
+    said = next((words[1:] for words in comments if words[:1] == (_UP,)), None)
     if said is None:
         return None
     try:

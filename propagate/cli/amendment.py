@@ -39,11 +39,7 @@ class Amendment:
 
     def begin(self) -> None:
         """Drop what an interrupted amendment has left; OutputError where it cannot be."""
-        try:
-            if self.staging.exists():
-                shutil.rmtree(self.staging)
-        except OSError as error:
-            raise OutputError(f"{self.staging}: cannot be removed ({error.strerror})") from error
+        self._clear()
         make_folder(self.staging)
 
     def place(self, name: str) -> Path:
@@ -78,9 +74,11 @@ class Amendment:
             kept = self._undoable()
             if not kept:
                 return []
-            self.begin()
-            self.staging.rmdir()
-            os.replace(kept[-1], self.staging)
+            self._clear()
+            try:
+                os.replace(kept[-1], self.staging)
+            except OSError as error:
+                raise OutputError(f"{kept[-1]}: cannot be moved ({error.strerror})") from error
         names: list[str] = json.loads((self.staging / _LIST).read_text(encoding="utf-8"))
         self.complete()
         return names
@@ -108,6 +106,13 @@ class Amendment:
                 shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.staging, ignore_errors=True)
         return True
+
+    def _clear(self) -> None:
+        try:
+            if self.staging.exists():
+                shutil.rmtree(self.staging)
+        except OSError as error:
+            raise OutputError(f"{self.staging}: cannot be removed ({error.strerror})") from error
 
     @property
     def _past(self) -> Path:

@@ -105,7 +105,7 @@ def amend(
         work: on results that are a `StoredResults`.
         exports: kinds of output that the run has.
         last: name and content of the file that says that it is done.
-        undoable: keep what is replaced, see `undo`.
+        undoable: keep what is replaced, see `Amendment.undo`.
         quiet: show no bars.
     """
     before = work.before

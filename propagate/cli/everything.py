@@ -99,7 +99,8 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
         with bar("segmenting", len(pictures.paths), "pictures", quiet=quiet) as advance:
             for number, path, image in pictures:
                 records = automatic.generate(image, network, how)
-                folder.begin(request)
+                if not done:
+                    folder.begin(request)
                 _write(out, path, image, records)
                 done, masks = done + 1, masks + len(records)
                 advance(number)

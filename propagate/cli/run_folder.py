@@ -2,6 +2,7 @@
 
 masks/ tracks.json overlay.mp4   the results
 run.json                         made last: what was asked, and how it went
+.undo/                           what corrections have replaced, see `propagate.cli.amendment`
 .run/request.json                while the run is on: what was asked
 .run/state.pt                    while the run is on: the tracker's state, every few frames
 """

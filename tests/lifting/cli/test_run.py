@@ -187,3 +187,12 @@ def test_a_checkpoint_that_is_damaged(command, room, masks, tmp_path):
         done = command(*words, "--resume")
         assert done.code == 2 and "damaged" in done.err
     assert command(*words).code == 0  # without --resume it starts anew
+
+
+def test_the_cloud_says_which_way_is_up(command, room, masks, tmp_path):
+    from lifting.export import read_up, up_of
+
+    out = tmp_path / "cloud.ply"
+    assert command("run", room, "--masks", masks, "--out", out).code == 0
+    wanted = up_of(shot.camera for shot in lifting.open_views(room).shots)
+    assert np.allclose(read_up(out), wanted, atol=1e-4)

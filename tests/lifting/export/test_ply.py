@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lifting.export import read_ply, write_objects, write_ply
+from lifting.export import read_ply, read_up, write_objects, write_ply
 from lifting.types import LabelledCloud
 from propagate.errors import OutputError, SceneError
 
@@ -198,3 +198,29 @@ def test_a_missing_file_and_a_missing_folder(tmp_path):
         read_ply(tmp_path / "none.ply")
     with pytest.raises(OutputError, match="cannot be written"):
         write_ply(tmp_path / "no" / "a.ply", made())
+
+
+def test_which_way_is_up_comes_back(tmp_path):
+    up = np.array([-0.07, -0.996, 0.05])
+    write_ply(tmp_path / "a.ply", made(), up=up)
+    np.testing.assert_allclose(read_up(tmp_path / "a.ply"), up)
+    assert len(read_ply(tmp_path / "a.ply")) == len(made())
+    (path, *_) = write_objects(tmp_path / "objects", made(), up=up)
+    np.testing.assert_allclose(read_up(path), up)
+    write_ply(tmp_path / "b.ply", made())
+    assert read_up(tmp_path / "b.ply") is None
+
+
+@pytest.mark.parametrize("remark", ["up and away", "up 1 2", "up 0 0 0", "up nan 0 1", "made up"])
+def test_what_another_program_remarks_is_no_direction(tmp_path, remark):
+    write_ply(tmp_path / "a.ply", made(), up=(0, 1, 0))
+    whole = (tmp_path / "a.ply").read_bytes()
+    (tmp_path / "b.ply").write_bytes(whole.replace(b"up 0 1 0", remark.encode()))
+    assert read_up(tmp_path / "b.ply") is None
+    assert len(read_ply(tmp_path / "b.ply")) == len(made())
+
+
+def test_an_up_that_is_none_is_refused(tmp_path):
+    with pytest.raises(SceneError, match="direction"):
+        write_ply(tmp_path / "a.ply", made(), up=(0, 0, 0))
+    assert not list(tmp_path.iterdir())
