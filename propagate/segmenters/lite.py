@@ -21,7 +21,7 @@ from propagate.errors import ConfigError
 from propagate.segmenters._device import choose_device
 from propagate.segmenters._lite import int8
 from propagate.segmenters._lite.drawing import draw
-from propagate.segmenters._lite.fast import fuse_activations
+from propagate.segmenters._lite.fast import bfloat16_is_fast, fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
 from propagate.segmenters._lite.weights import load_weights
@@ -48,9 +48,10 @@ class Config:
         device: "cpu", "cuda" or "auto".
         area: pixels of the network's input; more finds thinner things and takes longer, in
             proportion. Pictures are resized to about this area whatever their shape.
-        precision: of the trunk. "float32" answers alike everywhere; "int8" takes a quarter less
-            time for a frame and answers nearly the same; "auto" is int8 on a CPU that multiplies
-            bytes faster (x86 with VNNI) and float32 elsewhere. A GPU computes in bfloat16.
+        precision: "float32" answers alike everywhere; "int8" has a trunk of bytes, which takes a
+            quarter less time for a frame and answers nearly the same; "auto" is whatever this CPU
+            is faster at: a trunk of bytes with VNNI (x86), a decoder of bfloat16 with AVX512-BF16
+            or AMX, float32 elsewhere. A GPU computes in bfloat16.
     """
 
     checkpoint: str | None = None
@@ -169,7 +170,7 @@ class Lite:
         ]
 
     def _precision(self) -> torch.autocast:
-        """Of what is not in 8 bits: float32 on a CPU, where the fused network is as fast."""
+        """A GPU chooses by layer; on a CPU each part of the network has one precision."""
         fast = self._device.type != "cpu"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
 
@@ -245,7 +246,10 @@ def build(config: Config) -> Lite:
     if _in_int8(config.precision, network, device):
         setattr(network, "trunk", int8.IntegerTrunk(network.trunk))  # noqa: B010 - another type
     network = channels_last(network.to(device))
-    return Lite(fuse_activations(network) if device.type == "cpu" else network, device, config.area)
+    if device.type == "cpu":
+        halved = config.precision == "auto" and bfloat16_is_fast()
+        network = fuse_activations(network, torch.bfloat16 if halved else torch.float32)
+    return Lite(network, device, config.area)
 
 
 def _in_int8(precision: str, network: LiteNetwork, device: torch.device) -> bool:

@@ -3,7 +3,8 @@
 On a CPU the trunk waits for memory, not for arithmetic: an activation or a residual sum of its own
 reads and writes everything once more. oneDNN does both while a convolution's result is still in
 registers; this is the operator that `torch.compile` lowers convolutions to, without its minutes of
-compiling. Weights are laid out once for it, not at every call. Numbers come out the same.
+compiling. Weights are laid out once for it, not at every call. Numbers come out the same, unless
+the decoder is made to compute in bfloat16, which some CPUs multiply twice as fast.
 """
 
 from __future__ import annotations
@@ -32,7 +33,15 @@ _RELU: tuple[str, list[float]] = ("relu", [])
 RELU6: tuple[str, list[float]] = ("hardtanh", [0.0, 6.0])
 
 
-def fuse_activations(network: LiteNetwork) -> LiteNetwork:
+def bfloat16_is_fast() -> bool:
+    """Whether this CPU multiplies bfloat16 faster than float32."""
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
+def fuse_activations(
+    network: LiteNetwork, decoder_dtype: torch.dtype = torch.float32
+) -> LiteNetwork:
     """Rebuild trunk, neck and decoder of fused convolutions; edits the network and returns it.
 
     Norms must be folded already, see `fuse_norms`. Where this build of torch lacks the operator,
@@ -43,7 +52,7 @@ def fuse_activations(network: LiteNetwork) -> LiteNetwork:
     if isinstance(network.trunk.stem, nn.Conv2d):
         network.trunk.stem = Convolution(network.trunk.stem, RELU6)
     if isinstance(network.decoder, Decoder):
-        network.decoder = FastDecoder(network.decoder)
+        network.decoder = FastDecoder(network.decoder, decoder_dtype)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, InvertedBottleneck):
@@ -152,14 +161,15 @@ class FastRound(nn.Module):
         coarse = self.guess(x)
         inside = torch.sigmoid(coarse)
         likeness = compare(self.compare(x), torch.cat([inside, 1 - inside], 1))
-        scale, shift = self.modulate(pool(x, inside)[:, 0])[..., None, None].chunk(2, 1)
+        pooled = pool(x, inside)[:, 0]
+        scale, shift = self.modulate(pooled).to(x.dtype)[..., None, None].chunk(2, 1)
         return self.block(self.compared(likeness, torch.addcmul(shift, x, 1 + scale))), coarse
 
 
 class FastDecoder(nn.Module):
-    """`Decoder` with its sums inside convolutions."""
+    """`Decoder` with its sums inside convolutions, which compute in `dtype`."""
 
-    def __init__(self, slow: Decoder) -> None:
+    def __init__(self, slow: Decoder, dtype: torch.dtype = torch.float32) -> None:
         """Take over the layers."""
         super().__init__()
         self.prompt8 = Convolution(slow.prompt8, _RELU)
@@ -171,9 +181,15 @@ class FastDecoder(nn.Module):
         self.block4 = FastBlock(slow.block4, _RELU)
         self.masks = Convolution(slow.masks)
         self.scores = slow.scores
+        self._dtype = dtype
+        for module in self.modules():
+            if isinstance(module, Convolution):  # what is pooled has few numbers, which stay exact
+                module.to(dtype)
 
     def forward(self, features: Features, maps: Tensor, recall: Tensor) -> Answer:
         """See `Decoder.forward`."""
+        maps, recall = maps.to(self._dtype), recall.to(self._dtype)
+        features = Features(*(plane.to(self._dtype) for plane in features))
         at8 = self.prompt8(maps)
         x = self.prompt16(at8, self.readings(recall)).add_(features.wide)
         coarse = []
@@ -186,7 +202,8 @@ class FastDecoder(nn.Module):
         fine = features.fine.expand(len(maps), -1, -1, -1)
         some = [slice(first, first + _AT_ONCE) for first in range(0, len(maps), _AT_ONCE)]
         logits = torch.cat([self._sharpened(maps[each], y[each], fine[each]) for each in some])
-        return Answer(logits, self.scores(x, logits), coarse)
+        logits = logits.float()
+        return Answer(logits, self.scores(x.float(), logits), coarse)
 
     def _sharpened(self, maps: Tensor, y: Tensor, fine: Tensor) -> Tensor:
         """Logits (n, 3, H/4, W/4) from what stride 8 says of some questions."""

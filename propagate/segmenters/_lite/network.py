@@ -136,9 +136,10 @@ def compare(traits: Tensor, parts: Tensor) -> Tensor:
 def pool(x: Tensor, inside: Tensor) -> Tensor:
     """Mean features inside, outside and everywhere: (N, C, h, w), (N, K, h, w) → (N, K, 3C)."""
     count = inside[0, 0].numel()
-    area = inside.sum((2, 3))[..., None]
-    everywhere = x.mean((2, 3))[:, None].expand(-1, inside.shape[1], -1)
-    within = weigh(x, inside)
+    exact = torch.float32  # the area outside is a small difference where the mask is large
+    area = inside.sum((2, 3), dtype=exact)[..., None]
+    everywhere = x.mean((2, 3), dtype=exact)[:, None].expand(-1, inside.shape[1], -1)
+    within = weigh(x, inside).to(exact)
     outside = (everywhere * count - within) / (count - area + 1e-3)
     return torch.cat([within / (area + 1e-3), outside, everywhere], 2)
 

@@ -236,6 +236,29 @@ class TestNetwork:
         torch.testing.assert_close(after.logits, before.logits, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(after.scores, before.scores, rtol=1e-3, atol=1e-3)
 
+    @pytest.mark.skipif(
+        not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="no bfloat16 on this CPU"
+    )
+    def test_a_decoder_of_bfloat16_answers_nearly_alike(self, disc) -> None:
+        image, mask = disc
+        exact, rounded = (
+            fuse_activations(channels_last(fuse_norms(load_weights(lite.SHIPPED))), dtype)
+            for dtype in (torch.float32, torch.bfloat16)
+        )
+        segmenters = [
+            lite.Lite(network, torch.device("cpu"), lite.Config.area)
+            for network in (exact, rounded)
+        ]
+        prompts = [
+            Prompt(0, 1, box=masks.box_of(mask)),
+            Prompt(0, 2, points_xy=np.argwhere(mask)[:1, ::-1] + 0.5, labels=np.array([1])),
+        ]
+        found = [each.decode(each.encode(image), prompts) for each in segmenters]
+        for one, other in zip(*found, strict=True):
+            assert 0 < np.abs(one.scores - other.scores).max() < 0.03
+            best = one.scores.argmax()
+            assert masks.iou(one.logits[best] > 0, other.logits[best] > 0) > 0.97
+
     def test_folding_batch_norms_into_the_trunk_is_exact(self, published) -> None:
         trunk = Trunk().eval()
         trunk.load_state_dict(fold_imagenet(published))
