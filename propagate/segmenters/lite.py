@@ -31,6 +31,7 @@ from propagate.windows import map_in, map_in_picture, prompt_in, window_around
 SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
 _MULTIPLE = 32  # of the network's input sides
 _BATCH = 8  # questions at a time: what lies between the layers then fits a CPU's cache
+_LEARNT_AREA = 288 * 512  # input pixels: at this size a click's whole is best told from its parts
 _OWN_TRUST = 1.0  # in an answer of its own
 _LOYALTY = 0.3  # how much expected IoU the overlap with that answer outweighs
 _ROOM = 0.4  # around a box that is looked at from near, in its own sizes
@@ -47,7 +48,8 @@ class Config:
         checkpoint: weights file; None takes the one in the package.
         device: "cpu", "cuda" or "auto".
         area: pixels of the network's input; more finds thinner things and takes longer, in
-            proportion. Pictures are resized to about this area whatever their shape.
+            proportion. Pictures are resized to about this area whatever their shape. Clicks and
+            boxes are answered at the area that was trained with.
         precision: "float32" answers alike everywhere; "int8" has a trunk of bytes, which takes a
             quarter less time for a frame and answers nearly the same; "auto" is whatever this CPU
             is faster at: a trunk of bytes with VNNI (x86), a decoder of bfloat16 with AVX512-BF16
@@ -56,7 +58,7 @@ class Config:
 
     checkpoint: str | None = None
     device: str = "auto"
-    area: int = 288 * 512
+    area: int = _LEARNT_AREA
     precision: Literal["auto", "float32", "int8"] = "auto"
 
 
@@ -98,23 +100,30 @@ class Lite:
     def encode(self, image: ImageArray) -> LiteEmbedding:
         """See `Segmenter.encode`."""
         check_image(image)
-        pixels = network_input(image, self._area).to(self._device)
-        with self._precision():
-            features = self._network.encode(pixels)
-        return LiteEmbedding(image, (pixels.shape[2], pixels.shape[3]), features)
+        return self._encoded(image, self._area)
 
     @torch.inference_mode()
     def decode(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """See `Segmenter.decode`; three candidates a prompt.
 
         Clicks and boxes say little: each of their answers is asked about again, as a rough mask. A
-        small box is looked at from near for that, which costs one more encoding.
+        small box is looked at from near for that, which costs one more encoding, and so does an
+        input of another area than the network was trained with.
         """
+        clear = [n for n, prompt in enumerate(prompts) if not _is_vague(prompt)]
+        vague = [n for n, prompt in enumerate(prompts) if _is_vague(prompt)]
+        found = dict(zip(clear, self._answers(embedding, [prompts[n] for n in clear]), strict=True))
+        if vague:
+            found |= zip(vague, self._guessed(embedding, [prompts[n] for n in vague]), strict=True)
+        return [found[n] for n in range(len(prompts))]
+
+    def _guessed(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
+        """Answers to clicks and boxes: at first sight, then asked about again."""
+        if self._area != _LEARNT_AREA:
+            embedding = self._encoded(embedding.image, _LEARNT_AREA)
         answers = self._answers(embedding, prompts)
         far = []
         for n, prompt in enumerate(prompts):
-            if not _is_vague(prompt):
-                continue
             window = _close_up(prompt, embedding)
             if window is None:
                 far.append(n)
@@ -143,12 +152,18 @@ class Lite:
     ) -> Candidates:
         """An answer, each candidate asked about again in a window of the picture."""
         size_hw = embedding.size_hw
-        near = self.encode(embedding.image[window.slices])
+        near = self._encoded(embedding.image[window.slices], _LEARNT_AREA)
         asked = prompt_in(window, prompt, size_hw)
         priors = [map_in(window, one, size_hw) for one in _sigmoid(answer.logits)]
         (better,) = self._again(near, [asked], [np.stack(priors)])
         logits = [map_in_picture(window, one, size_hw, _FAR_OUT) for one in better.logits]
         return replace(better, logits=np.stack(logits), size_hw=size_hw)
+
+    def _encoded(self, image: ImageArray, area: int) -> LiteEmbedding:
+        pixels = network_input(image, area).to(self._device)
+        with self._precision():
+            features = self._network.encode(pixels)
+        return LiteEmbedding(image, (pixels.shape[2], pixels.shape[3]), features)
 
     def _answers(self, embedding: LiteEmbedding, prompts: Sequence[Prompt]) -> list[Candidates]:
         """The network's own answers."""

@@ -102,11 +102,11 @@ class TestSmallBoxes:
         encoded = []
 
         class Counting(lite.Lite):
-            def encode(self, image):
+            def _encoded(self, image, area):
                 encoded.append(image.shape)
-                return segmenter.encode(image)
+                return super()._encoded(image, area)
 
-        counting = Counting(segmenter._network, segmenter._device, segmenter._area)
+        counting = Counting(segmenter._network, segmenter._device, lite.Config.area)
         small, large = masks.box_of(sight[1]), [100, 100, 1200, 900]
         prompts = [
             Prompt(0, 1, box=small),
@@ -218,6 +218,21 @@ class TestPromptMaps:
         drawn = prompt_maps.draw_boxes(boxes, (16, 16))
         assert float(drawn[0].sum() * 16) == pytest.approx(27.25 * 14.5, rel=1e-5)
         assert not drawn[1].any()
+
+
+def test_clicks_and_boxes_are_answered_at_the_size_that_was_trained_with(segmenter, disc) -> None:
+    image, mask = disc
+    small = plugins.build("propagate.segmenters", "lite", {"device": "cpu", "area": 128 * 192})
+    usual = segmenter.encode(image)
+    click = Prompt(0, 1, points_xy=np.array([[60.0, 50.0]]), labels=np.array([True]))
+    prompts = [Prompt(0, 2, mask=mask), click, Prompt(0, 3, box=masks.box_of(mask))]
+    seen = small.encode(image)
+    rough, *found = small.decode(seen, prompts)
+    assert seen.input_hw != usual.input_hw
+    assert rough.logits.shape[1:] == (seen.input_hw[0] // 4, seen.input_hw[1] // 4)
+    for answer, wanted in zip(found, segmenter.decode(usual, prompts[1:]), strict=True):
+        np.testing.assert_allclose(answer.logits, wanted.logits, rtol=1e-3, atol=1e-3)
+        assert answer.object_id == wanted.object_id
 
 
 class TestNetwork:
