@@ -104,13 +104,14 @@ class Tracker:
         asked = merge_prompts(prompts, frame, known=state.objects)
         if not state.objects and not asked:
             nothing = FrameResult(frame.index, frame.time_s, frame.size_hw, stem=frame.stem)
-            return replace(state, last=nothing)
+            return replace(self.start(), last=nothing)  # what was dropped is forgotten
         guesses = self.motion.guess(state.motion, frame)  # where now?
         sure = {
             i: g for i, g in guesses.items() if i in state.objects and not state.objects[i].missing
         }
         boxes = boxes_sought({*state.objects, *asked}, asked, sure)
-        window = self.framing.window(frame.size_hw, boxes, state.window)
+        same_size = state.last is not None and state.last.size_hw == frame.size_hw
+        window = self.framing.window(frame.size_hw, boxes, state.window if same_size else None)
         look = first = self._look(state, frame, asked, guesses, window)
         closer = self.framing.closer(window, asked, look.result)
         if closer is not None:

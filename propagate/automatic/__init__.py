@@ -183,11 +183,9 @@ def _enlarged(logits: FloatArray, size_hw: Size, canvas: Canvas | None) -> Float
 
 
 def _is_cut(box: FloatArray, crop: Crop, size_hw: Size) -> bool:
-    """Whether a box ends at an edge of its crop; the whole picture cuts nothing."""
-    if crop.layer == 0:
-        return False
-    height, width = size_hw
-    return bool((box[:2] < _EDGE).any() or (box[2:] > np.array([width, height]) - _EDGE).any())
+    """Whether a box ends where its crop, but not the picture, ends."""
+    ends = np.concatenate([box[:2] < _EDGE, box[2:] > np.array(size_hw[::-1]) - _EDGE])
+    return bool((ends & crop.cuts).any())
 
 
 def _covers(one: _Found, points_xy: FloatArray) -> BoolArray:

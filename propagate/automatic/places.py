@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -14,10 +15,17 @@ _CROP_OVERLAP = 512 / 1500  # of the shorter side
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of the picture: (x0, y0, x1, y1) whole pixels, and its layer (0: all of it)."""
+    """A part of the picture.
+
+    Attributes:
+        box: (x0, y0, x1, y1) whole pixels.
+        layer: 0 is all of the picture.
+        cuts: left, top, right, bottom: whether the picture goes on there.
+    """
 
     box: tuple[int, int, int, int]
     layer: int
+    cuts: tuple[bool, bool, bool, bool] = (False,) * 4
 
     @property
     def size_hw(self) -> Size:
@@ -35,11 +43,9 @@ def crops(size_hw: Size, layers: int) -> list[Crop]:
         overlap = int(_CROP_OVERLAP * min(size_hw) * 2 / count)
         sides = [-(-(overlap * (count - 1) + side) // count) for side in (width, height)]
         starts = [[(side - overlap) * n for n in range(count)] for side in sides]
-        made += [
-            Crop((x, y, min(x + sides[0], width), min(y + sides[1], height)), layer)
-            for y in starts[1]
-            for x in starts[0]
-        ]
+        for y, x in product(starts[1], starts[0]):
+            x1, y1 = min(x + sides[0], width), min(y + sides[1], height)
+            made.append(Crop((x, y, x1, y1), layer, (x > 0, y > 0, x1 < width, y1 < height)))
     return made
 
 

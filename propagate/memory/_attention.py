@@ -44,7 +44,12 @@ def read(weights: Tensor, masks: Tensor, known: Tensor) -> Tensor:
     """
     both = weights @ torch.cat([masks * known, known], -1)
     inside, seen = both.chunk(2, -1)
-    return (inside / seen.clamp(min=1e-20)).mT
+    return share(inside, seen).mT
+
+
+def share(inside: Tensor, seen: Tensor) -> Tensor:
+    """Which part of the attention falls on an object; 0 where there is none at all."""
+    return inside / seen.clamp(min=1e-20)
 
 
 def locality(

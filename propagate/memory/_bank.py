@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -22,8 +22,8 @@ class Remembered:
         covers: object id → (h*w,) float32 0..1, how far the object covers each cell.
         anchors: ids that the user answered in this frame.
         part: of the picture that the cells cover.
-        surroundings: whether a closer look at the same frame shows the object better: this one
-            tells what is beside it, and how it looks from far.
+        surroundings: ids of those anchors that a closer look at the same frame shows better: this
+            one tells what is beside them, and how they look from far.
     """
 
     index: int
@@ -32,17 +32,31 @@ class Remembered:
     covers: Mapping[int, Tensor]
     anchors: frozenset[int] = frozenset()
     part: Part = WHOLE
-    surroundings: bool = False
+    surroundings: frozenset[int] = frozenset()
 
     @property
     def place(self) -> tuple[int, Part]:
         """Which frame, and which part of it."""
         return self.index, self.part
 
+    def without(self, gone: Set[int]) -> Remembered:
+        """The frame without some objects."""
+        covers = {i: cover for i, cover in self.covers.items() if i not in gone}
+        return replace(
+            self, covers=covers, anchors=self.anchors - gone, surroundings=self.surroundings - gone
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class MemoryState:
-    """What is remembered. `last` is the frame just before, good or bad."""
+    """What is remembered.
+
+    Attributes:
+        ids: of the objects.
+        areas: object id → share of the picture that it filled when it was seen last.
+        anchors, recent, diverse: looks at frames that are kept.
+        last: the frame just before, good or bad.
+    """
 
     ids: tuple[int, ...] = ()
     areas: Mapping[int, float] = field(default_factory=dict)
@@ -59,20 +73,71 @@ class MemoryState:
             frames[self.last.place] = self.last
         return tuple(frames.values())
 
+    def without(self, gone: Set[int]) -> MemoryState:
+        """The state after some objects are followed no longer."""
+        if not gone:
+            return self
+        kept = [
+            tuple(left for frame in frames if (left := frame.without(gone)).covers)
+            for frames in (self.anchors, self.recent, self.diverse)
+        ]
+        return replace(self, anchors=kept[0], recent=kept[1], diverse=kept[2])
 
-def seen_closer(frame: Remembered, closer: Remembered) -> Remembered:
-    """A frame after a look at a part of it, or another frame as it was."""
-    if frame.index != closer.index or frame.part == closer.part:
-        return frame
-    return replace(frame, surroundings=True)
+
+def completed(now: Remembered, frames: Iterable[Remembered]) -> Remembered:
+    """A look with what earlier ones at the same frame know: not all is answered at once."""
+    for frame in frames:
+        if frame.index != now.index:
+            continue
+        if frame.place == now.place and frame.grid_hw == now.grid_hw:
+            covers = {i: frame.covers[i] for i in frame.anchors - now.anchors}
+            now = replace(now, covers={**now.covers, **covers}, anchors=now.anchors | {*covers})
+        elif _holds(now.part, frame.part):
+            now = replace(now, surroundings=now.surroundings | frame.anchors)
+    return now
 
 
-def keep_anchors(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:
-    """The first and the newest; two of the same part of a frame become the newer one."""
-    looks = tuple({frame.place: frame for frame in frames}.values())
-    indices = list(dict.fromkeys(look.index for look in looks))
-    kept = {indices[0], *indices[max(1, len(indices) - most + 1) :]}
-    return tuple(look for look in looks if look.index in kept)
+def with_look(frames: Iterable[Remembered], now: Remembered) -> tuple[Remembered, ...]:
+    """Answered frames and a new look, which takes the place of one like it."""
+    looks = {frame.place: frame for frame in frames} | {now.place: now}
+    for place, frame in looks.items():
+        if frame.index == now.index and place != now.place and _holds(frame.part, now.part):
+            looks[place] = replace(frame, surroundings=frame.surroundings | now.anchors)
+    return tuple(looks.values())
+
+
+def _holds(wide: Part, close: Part) -> bool:
+    """Whether one part of a picture lies within another one."""
+    inside = wide[0] <= close[0] and wide[1] <= close[1]
+    return inside and close[2] <= wide[2] and close[3] <= wide[3]
+
+
+def keep_anchors(looks: Sequence[Remembered], most: int) -> tuple[Remembered, ...]:
+    """Looks at so many frames at most; the first and the newest stay.
+
+    The oldest one goes whose objects were all answered elsewhere too, or the oldest.
+    """
+    looks = [look for n, look in enumerate(looks) if not _is_outdated(look, looks[n + 1 :])]
+    answered: dict[int, set[int]] = {}
+    for look in looks:
+        answered.setdefault(look.index, set()).update(look.anchors)
+    while len(answered) > most:
+        others = list(answered)[1:-1] or list(answered)[1:]
+        gone = next((i for i in others if _is_told_elsewhere(i, answered)), others[0])
+        del answered[gone]
+    return tuple(look for look in looks if look.index in answered)
+
+
+def _is_outdated(look: Remembered, newer: Sequence[Remembered]) -> bool:
+    """Whether newer close looks at the same frame show all that was answered in this close one."""
+    closer = [one.anchors for one in newer if one.index == look.index and one.part != WHOLE]
+    return look.part != WHOLE and look.anchors <= frozenset().union(*closer)
+
+
+def _is_told_elsewhere(index: int, answered: Mapping[int, set[int]]) -> bool:
+    """Whether all that was answered in a frame was answered in another one too."""
+    others = [ids for other, ids in answered.items() if other != index]
+    return answered[index] <= set().union(*others)
 
 
 def most_different(frames: tuple[Remembered, ...], most: int) -> tuple[Remembered, ...]:

@@ -17,13 +17,14 @@ from torch import Tensor
 
 from propagate.coords import WHOLE, Part
 from propagate.masks import box_of, cell_cover
-from propagate.memory._attention import familiarity, locality
+from propagate.memory._attention import familiarity, locality, share
 from propagate.memory._bank import (
     MemoryState,
     Remembered,
+    completed,
     keep_anchors,
     most_different,
-    seen_closer,
+    with_look,
 )
 from propagate.memory._foreign import foreign_cells, likeness_to
 from propagate.types import Embedding, FloatArray, FrameResult, Mask, Recall
@@ -98,7 +99,7 @@ class Appearance:
             object_id: Recall(
                 object_id,
                 found[n],
-                _trust(found[n], state.areas[object_id]),
+                _trust(found[n], state.areas[object_id] / _share_of(part)),
                 elsewhere.get(object_id),
                 unlike.get(object_id),
             )
@@ -128,21 +129,23 @@ class Appearance:
             part,
         )
         ids = tuple(sorted({*covers, *result.missing}))
-        sizes = {i: float(cover.sum()) for i, cover in covers.items() if i not in away}
-        areas = {i: sizes.get(i, state.areas.get(i, 0.0)) for i in ids}
+        shares = {i: _share_of(part) * float(c.mean()) for i, c in covers.items() if i not in away}
+        areas = {i: shares.get(i, state.areas.get(i, 0.0)) for i in ids}
+        state = state.without({*state.ids} - {*ids})
+        now = completed(now, state.anchors)
         state = replace(state, ids=ids, areas=areas, last=now)
         if now.anchors:
-            wider = tuple(seen_closer(frame, now) for frame in state.anchors)
-            return replace(state, anchors=keep_anchors((*wider, now), self._config.anchors))
+            looks = with_look(state.anchors, now)
+            return replace(state, anchors=keep_anchors(looks, self._config.anchors))
         return self._with_recent(state, now, result.masks)
 
     def _with_recent(
         self, state: MemoryState, now: Remembered, masks: tuple[Mask, ...]
     ) -> MemoryState:
         """Every so often the frame enters the ring, as far as its masks are good."""
-        newest = max((frame.index for frame in (*state.recent, *state.anchors)), default=0)
         good = {m.object_id for m in masks if m.score >= self._config.least_score}
-        if abs(now.index - newest) < self._config.every or not good:
+        entered = (*state.recent, *state.anchors)
+        if not good or any(abs(now.index - f.index) < self._config.every for f in entered):
             return state
         kept = replace(now, covers={i: cover for i, cover in now.covers.items() if i in good})
         recent = (*state.recent, kept)
@@ -173,6 +176,11 @@ def _cover(mask: Mask, grid_hw: tuple[int, int], part: Part) -> FloatArray:
     return cell_cover(pixels, box, grid_hw).ravel()
 
 
+def _share_of(part: Part) -> float:
+    """Of the picture's area."""
+    return (part[2] - part[0]) * (part[3] - part[1])
+
+
 def _read(
     weights: Tensor,
     familiar: Tensor,
@@ -189,9 +197,9 @@ def _read(
         ids: of the objects.
         places: (Q, L) how near cells of the last frame are.
     """
-    totals = (weights @ _columns(bank, ids).to(weights)).clamp(min=1e-20)
-    anchors = totals[:, 0::4] / totals[:, 1::4]
-    recent = totals[:, 2::4] / totals[:, 3::4]
+    totals = weights @ _columns(bank, ids).to(weights)
+    anchors = share(totals[:, 0::4], totals[:, 1::4])  # nothing where no answer is left
+    recent = share(totals[:, 2::4], totals[:, 3::4])
     close = weights[:, -places.shape[1] :] * places
     near = _nearby(close, bank[-1], ids, recent)
     known = familiar[:, None].expand_as(recent)
@@ -208,7 +216,7 @@ def _columns(bank: tuple[Remembered, ...], ids: tuple[int, ...]) -> Tensor:
                 continue
             rows[:, n, 2], rows[:, n, 3] = cover, 1
             # From far an object's cells are its surroundings' too: they would claim anything.
-            if object_id in frame.anchors and not frame.surroundings:
+            if object_id in frame.anchors - frame.surroundings:
                 rows[:, n, 0], rows[:, n, 1] = cover, 1
     return torch.cat(columns).flatten(1)
 
@@ -219,8 +227,7 @@ def _nearby(close: Tensor, last: Remembered, ids: tuple[int, ...], instead: Tens
     known = [n for n, object_id in enumerate(ids) if object_id in last.covers]
     if known:
         covers = torch.stack([last.covers[ids[n]] for n in known], 1)
-        total = close.sum(1, keepdim=True).clamp(min=1e-20)
-        read[:, known] = (close @ covers) / total
+        read[:, known] = share(close @ covers, close.sum(1, keepdim=True))
     return read
 
 
@@ -229,10 +236,10 @@ def _shows(frame: Remembered, object_id: int) -> bool:
     return cover is not None and bool(cover.any())
 
 
-def _trust(maps: FloatArray, cells: float) -> float:
-    """How much of an object of so many cells the memory sees: mean of its best cells."""
+def _trust(maps: FloatArray, share: float) -> float:
+    """How much of an object that fills a share of the cells is seen: mean of its best cells."""
     seen = np.sort((maps[1] * maps[3]).ravel())
-    count = int(np.clip(round(0.5 * cells), 1, len(seen)))
+    count = int(np.clip(round(0.5 * share * len(seen)), 1, len(seen)))
     return float(seen[-count:].mean())
 
 

@@ -137,7 +137,7 @@ class Encounter:
             pixels = now[key].offset_xy - self.pair[key].offset_xy
             x, y = coords.scale_points(pixels, pictures.size_hw, shape_hw)
             shift = np.array([[1, 0, x], [0, 1, y]], np.float32)
-            gone_on = cv2.warpAffine(before, shift, shape_hw[::-1])
+            gone_on = cv2.warpAffine(before, shift, shape_hw[::-1], borderMode=cv2.BORDER_REPLICATE)
             sums.append(sum_ + float(np.abs(pictures.now - gone_on)[both].sum()))
         return sums[0], sums[1]
 
@@ -217,6 +217,8 @@ def _beginning(
         if key not in busy and seen.index == result.index and key in known
     ]
     for pair in combinations(free, 2):
+        if busy & set(pair):
+            continue
         one, other = (known[key] for key in pair)
         if one.index != other.index or min(one.frames, other.frames) < _KNOWN:
             continue
@@ -225,6 +227,7 @@ def _beginning(
         if not _touch([now[key].cover for key in pair]) or _touch([one.cover, other.cover]):
             continue
         if (found := _met(pair, known, now, result)) is not None:
+            busy |= set(pair)
             yield found
 
 
@@ -258,19 +261,15 @@ def _fitted(covers: Sequence[FloatArray], found: FloatArray) -> tuple[list[Step]
     steps: list[Step] = [(0, 0), (0, 0)]
     reach = range(-_REACH, _REACH + 1)
     for number in (0, 1, 0, 1):
-        fixed = _moved(covers[1 - number], steps[1 - number])
+        fixed = _objects.nudged(covers[1 - number], steps[1 - number])
         fits = {
-            step: _explained(np.maximum(_moved(covers[number], step), fixed), found)
+            step: _explained(np.maximum(_objects.nudged(covers[number], step), fixed), found)
             - _COST * (step[0] ** 2 + step[1] ** 2) ** 0.5
             for step in product(reach, reach)
         }
         steps[number] = max(fits, key=lambda step: fits[step])
-    final = [_moved(cover, step) for cover, step in zip(covers, steps, strict=True)]
+    final = [_objects.nudged(cover, step) for cover, step in zip(covers, steps, strict=True)]
     return steps, _explained(np.maximum(*final), found)
-
-
-def _moved(cover: FloatArray, step: Step) -> FloatArray:
-    return np.roll(cover, step[::-1], (0, 1))
 
 
 def _explained(covers: FloatArray, found: FloatArray) -> float:

@@ -20,7 +20,6 @@ SOME = 0.05
 """Of a cover: less is nothing."""
 
 _SAMPLED_SIDE = 48  # points are sampled on every n-th pixel of an object that is larger
-_FARTHEST = 1000  # frames; a drift has ended long before
 
 Matrix = npt.NDArray[np.float64]
 """(2, 3): a place (x, y, 1) in pixels of the frame it was seen in → the place now."""
@@ -93,8 +92,15 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
     elsewhere = np.asarray(cover <= SOME, np.float32)
     points_xy = points_on(mask.pixels, box, points)
     seen = Seen(index, cover, box, points_xy, moments(cover), elsewhere)
-    if before is None or before.index == index:
+    if before is None:
         return seen
+    if before.index == index:  # corrected: it moves as it did
+        return replace(
+            seen,
+            speed_xy=before.speed_xy,
+            steady_xy=before.steady_xy,
+            frames=before.frames,
+        )
     step = seen.moments[0] - before.moments[0]
     travelled = coords.scale_points(step, seen.cover.shape, mask.pixels.shape).astype(float)
     speed = travelled / abs(index - before.index)
@@ -173,7 +179,8 @@ def coast(object_id: int, seen: Seen, frame: Frame, how: Coasting) -> Guess:
     Pictures do not help: what moves there is what hides it.
     """
     gap = abs(frame.index - seen.index)
-    steps = sum(how.drift**step for step in range(1, min(gap, _FARTHEST) + 1))
+    drift = how.drift
+    steps = float(gap) if drift == 1 else drift * (1 - drift**gap) / (1 - drift)
     offset = shift(seen.speed_xy * steps)
     return carry(object_id, seen, offset, how.decay**gap, frame.size_hw)
 
@@ -186,6 +193,13 @@ def cut(guess: Guess, size_hw: coords.Size) -> Guess:
         return Guess(guess.object_id, None, np.zeros((0, 2), np.float32), trust)
     inside = guess.points_xy[coords.point_inside(guess.points_xy, size_hw)]
     return replace(guess, box=box, points_xy=inside, trust=trust)
+
+
+def nudged(cover: FloatArray, step: tuple[int, int]) -> FloatArray:
+    """A cover (h, w) some cells to the right and down; at the picture's edge it goes on."""
+    (x, y), (height, width), room = step, cover.shape, max(abs(cells) for cells in step)
+    wide = cv2.copyMakeBorder(cover, room, room, room, room, cv2.BORDER_REPLICATE)
+    return np.asarray(wide[room - y :, room - x :][:height, :width], np.float32)
 
 
 def move_cover(cover: FloatArray, matrix: Matrix, size_hw: coords.Size) -> FloatArray:

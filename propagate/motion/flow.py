@@ -115,7 +115,7 @@ class Flow:
             for key, seen in hidden.items():
                 objects[key] = replace(seen, elsewhere=moves.still_elsewhere(seen.elsewhere))
         grey, pictures = self._grey(frame), None
-        if state.grey is not None and state.grey.shape == grey.shape:
+        if state.grey is not None and state.size_hw == result.size_hw:
             pictures = _encounters.Pictures(state.grey, grey, result.size_hw)
         passing = _encounters.encounters(state.encounters, known, objects, result, pictures)
         return FlowState(frame.index, result.size_hw, grey, objects, passing)
@@ -161,20 +161,24 @@ class Flow:
         """How the picture moved, which `guess` and `update` both want; None if nothing is known."""
         if state.grey is None or frame.size_hw != state.size_hw or not state.objects:
             return None
-        if self._moved is None or self._moved[0] is not state or self._moved[1] is not frame:
+        moved = self._moved  # another thread may set it meanwhile
+        if moved is None or moved[0] is not state or moved[1] is not frame:
             current = self._grey(frame)
             seen = [one for one in state.objects.values() if one.index == state.index]
             start = _start(seen, frame, current.shape)
             flow = _dense.backward_flow(current, state.grey, start)
             cover_hw = next(iter(state.objects.values())).cover.shape
-            self._moved = state, frame, Moves.of(current, state.grey, flow, cover_hw)
-        return self._moved[2]
+            moved = state, frame, Moves.of(current, state.grey, flow, cover_hw)
+            self._moved = moved
+        return moved[2]
 
     def _grey(self, frame: Frame) -> ImageArray:
         """The frame's small picture, which `guess` and `update` both want."""
-        if self._small is None or self._small[0] is not frame:
-            self._small = frame, _dense.small_grey(frame.image, self._config.long_side)
-        return self._small[1]
+        small = self._small
+        if small is None or small[0] is not frame:
+            small = frame, _dense.small_grey(frame.image, self._config.long_side)
+            self._small = small
+        return small[1]
 
 
 def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:

@@ -143,6 +143,18 @@ def test_crops_cover_the_picture_and_stay_inside(height, width, layers):
         assert sum(one.layer == layer for one in made) == 4**layer
 
 
+def test_what_ends_with_the_picture_is_not_cut_by_its_crop():
+    made = [crop for crop in automatic.crops((300, 400), 1) if crop.layer == 1]
+    corner = np.array([0, 0, 30, 30], np.float32)
+    height, width = made[0].size_hw
+    last = np.array([width - 30, height - 30, width, height], np.float32)
+    assert [automatic._is_cut(corner, crop, crop.size_hw) for crop in made] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert automatic._is_cut(last, made[0], made[0].size_hw)
+    assert not automatic._is_cut(np.array([50, 50, 90, 90]), made[3], made[3].size_hw)
+
+
 def test_padding_of_a_canvas_is_never_part_of_a_mask():
     """Logits of a wide picture on a square canvas, positive all over the padding."""
 

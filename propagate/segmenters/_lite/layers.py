@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Block(nn.Module):
     """Filter depthwise, mix channels through a wider layer, add: a residual block.
 
-    The last norm starts at zero, so that a new block is the identity.
+    The last norm starts small, so that a new block is nearly the identity.
     """
 
     def __init__(self, channels: int, kernel: int, wide: int) -> None:

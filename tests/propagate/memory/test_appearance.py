@@ -244,6 +244,74 @@ def test_from_far_an_object_is_recognised_though_it_was_looked_at_from_near(memo
     assert recall.maps[1][1:4, 5:7].min() > 0.9
 
 
+def test_where_no_answer_is_left_the_answers_say_nothing() -> None:
+    memory = appearance.Appearance(appearance.Config(anchors=1))
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
+    both = Mask(1, block(2, 4)), Mask(2, block(6, 8))
+    state = memory.update(state, scene(), result(1, *both), [])
+    recalls = memory.recall(state, scene())
+    assert recalls[2].maps[0].max() == 0 and recalls[2].maps[1].max() > 0.9
+    assert recalls[1].maps[0].max() > 0.9
+
+
+def test_a_frame_may_be_answered_bit_by_bit(memory) -> None:
+    one, other = Mask(1, block(2, 4)), Mask(2, block(6, 8))
+    state = memory.update(memory.start(), scene(), result(0, one), [1])
+    wrong = Mask(1, block(0, 1))  # what the tracker says of it when only 2 is answered
+    state = memory.update(state, scene(), result(0, wrong, other), [2])
+    maps = {i: recall.maps[0] for i, recall in memory.recall(state, scene()).items()}
+    assert maps[1][1:4, 2:4].min() > 0.95 and maps[1][:, :2].max() < 0.05
+    assert maps[2][1:4, 6:8].min() > 0.95
+
+
+def test_of_two_close_looks_at_a_frame_each_knows_its_own_object(memory) -> None:
+    one, other = Mask(1, block(2, 4)), Mask(2, block(6, 8))
+    left, right = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)
+    state = memory.update(memory.start(), scene(), result(0, one), [1])
+    state = memory.update(state, scene(seed=5), result(0, one), [1], left)
+    state = memory.update(state, scene(), result(0, one, other), [2])
+    state = memory.update(state, scene(seed=6), result(0, one, other), [2], right)
+    wide, near, far = sorted(state.anchors, key=lambda look: look.part[0] - look.part[2])
+    assert wide.anchors == wide.surroundings == {1, 2}
+    assert {*near.anchors, *far.anchors} == {1, 2} and not near.surroundings | far.surroundings
+    for _ in range(9):  # one more correction of the same frame takes an old one's place
+        state = memory.update(state, scene(seed=6), result(0, one, other), [2], right)
+    assert len(state.anchors) == 3
+
+
+def test_the_last_answer_of_an_object_is_kept_as_long_as_others_can_go(memory) -> None:
+    masks = Mask(1, block(2, 4)), Mask(2, block(6, 8))
+    state = memory.update(memory.start(), scene(), result(0, masks[0]), [1])
+    for index in range(1, 12):
+        state = memory.update(state, scene(), result(index, *masks), [2 if index == 1 else 1])
+    assert [look.index for look in state.anchors] == [0, 1, 10, 11]
+
+
+def test_an_id_that_is_used_again_is_not_what_it_was(memory) -> None:
+    masks = Mask(1, block(2, 4)), Mask(2, block(6, 8))
+    state = memory.update(memory.start(), scene(), result(0, *masks), [1, 2])
+    state = memory.update(state, scene(), result(1, masks[0]), [])
+    state = memory.update(state, scene(), result(2, masks[0], Mask(2, block(8, 10))), [2])
+    anchors = memory.recall(state, scene())[2].maps[0]
+    assert anchors[1:4, 8:].min() > 0.95 and anchors[:, 6:8].max() < 0.05
+
+
+@pytest.mark.parametrize("indices", [range(12), range(30, 18, -1)], ids=["forwards", "backwards"])
+def test_frames_enter_the_ring_every_so_often_either_way(memory, indices) -> None:
+    state = memory.start()
+    for n, index in enumerate(indices):
+        state = memory.update(state, scene(), result(index, Mask(1, block(2, 4))), [1][n:])
+    assert [abs(frame.index - indices[0]) for frame in state.recent] == [8, 10]
+
+
+def test_how_large_an_object_is_does_not_depend_on_the_part_that_was_shown(memory) -> None:
+    part = (0.0, 0.0, 0.5, 1.0)
+    mask = Mask(1, block(0, 4))
+    far = memory.update(memory.start(), scene(), result(0, mask), [1])
+    near = memory.update(memory.start(), scene(), result(0, mask), [1], part)
+    assert near.areas[1] == pytest.approx(far.areas[1]) == pytest.approx(12 / 60)
+
+
 def test_what_stood_beside_the_object_is_foreign_wherever_it_appears(memory) -> None:
     state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [1])
     foreign = memory.recall(state, scene(shift=3))[1].foreign
