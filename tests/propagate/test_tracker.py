@@ -158,6 +158,30 @@ def test_objects_are_added_and_dropped(tracker, clip, frames) -> None:
     assert set(state.objects) == {two}
 
 
+def test_a_picture_of_another_size_is_looked_at_anew(tracker, lanes) -> None:
+    frame, *_ = lanes.frames()
+    small = [i for i in sorted(lanes.masks)][:1]
+    state = tracker.step(tracker.start(), frame, [prompt_for(lanes, i) for i in small])
+    assert state.window is not None and state.window.size_hw[0] < 240
+    half = np.ascontiguousarray(frame.image[::2, ::2])
+    mask = np.ascontiguousarray(lanes.masks[small[0]][0][::2, ::2])
+    state = tracker.step(state, Frame(1, half), [Prompt(1, small[0], mask=mask)])
+    np.testing.assert_array_equal(state.last[small[0]].pixels, mask)
+    state = tracker.step(state, Frame(2, half))
+    assert masks.iou(state.last[small[0]].pixels, mask) > 0.6
+
+
+def test_what_was_dropped_is_forgotten(tracker, clip, frames) -> None:
+    ids = first_ids(clip)
+    state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, i) for i in ids])
+    state = tracker.step(tracker.drop(state, ids[0]), frames[1])
+    assert all(ids[0] not in frame.covers for frame in state.memory.bank())
+    state = tracker.step(tracker.drop(state, ids), frames[2])
+    assert state.memory.bank() == () and not state.motion.objects
+    state = tracker.step(state, frames[3], [prompt_for(clip, ids[1], 3)])
+    assert state.last.masks[0].object_id == ids[1]
+
+
 def test_frames_before_the_first_prompt_line_up(tracker, clip, frames) -> None:
     one = first_ids(clip)[0]
     results = list(propagate.track(frames, [prompt_for(clip, one, 3)], tracker=tracker))

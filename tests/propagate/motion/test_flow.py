@@ -9,7 +9,7 @@ import pytest
 from propagate.masks import box_of
 from propagate.motion import flow
 from propagate.motion._dense import backward_flow, fetch, small_grey, sources
-from propagate.types import Frame
+from propagate.types import Frame, FrameResult, Mask
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, 0), (-4, 2), (7, -5)])
@@ -101,6 +101,55 @@ def test_many_objects_share_one_flow(scene, monkeypatch):
     state = motion.update(motion.start(), frame, scene.answered(frame, masks))
     assert len(motion.guess(state, frame)) == 8
     assert len(calls) == 1
+
+
+def boxes(index: int, *corners: tuple[int, int], side: int = 40) -> FrameResult:
+    """Squares at (x, y), numbered from 1."""
+    found = []
+    for n, (x, y) in enumerate(corners, 1):
+        pixels = np.zeros((240, 400), bool)
+        pixels[y : y + side, x : x + side] = True
+        found.append(Mask(n, pixels))
+    return FrameResult(index, None, (240, 400), tuple(found))
+
+
+def grey(index: int, size_hw: tuple[int, int] = (240, 400)) -> Frame:
+    return Frame(index, np.full((*size_hw, 3), 128, np.uint8))
+
+
+def meeting(last: int):
+    """One thing flies into two others at once."""
+    model = flow.build(flow.Config())
+    state = model.start()
+    for index in range(last + 1):
+        seen = boxes(index, (40 + 12 * index, 100), (181, 79), (181, 121))
+        state = model.update(state, grey(index), seen)
+    return model, state
+
+
+def test_nothing_passes_two_others_at_once():
+    _, state = meeting(9)
+    pairs = [key for encounter in state.encounters for key in encounter.pair]
+    assert pairs and len(pairs) == len(set(pairs))
+
+
+def test_who_passed_whom_is_forgotten_in_pictures_of_another_size():
+    model, state = meeting(9)
+    assert state.encounters
+    large = (480, 800)
+    mask = np.zeros(large, bool)
+    mask[200:280, 300:380] = True
+    result = FrameResult(10, None, large, (Mask(1, mask), Mask(2, ~mask)))
+    assert model.update(state, grey(10, large), result).encounters == ()
+
+
+def test_a_correction_in_the_same_frame_keeps_the_speed():
+    model, state = meeting(5)
+    before = state.objects[1]
+    again = model.update(state, grey(5), boxes(5, (101, 100), (181, 79), (181, 121)))
+    after = again.objects[1]
+    assert after.box[0] == 101 and after.frames == before.frames > 1
+    assert after.steady_xy == pytest.approx(before.steady_xy) and before.steady_xy[0] > 10
 
 
 def on_cells(still: np.ndarray, mask: np.ndarray) -> float:
