@@ -15,6 +15,7 @@ import numpy.typing as npt
 from propagate import config as files
 from propagate.anchors import Anchor
 from propagate.errors import InputError
+from propagate.export.png import is_whole
 from propagate.masks import area, decode_rle
 from propagate.tracker import Config
 from propagate.types import FrameResult, Mask, Missing
@@ -158,6 +159,16 @@ class FinishedRun:
     def records(self) -> dict[int, dict[str, Any]]:
         """Frame index → what `tracks.json` says of the frame, in order."""
         return read_records(self.folder / "tracks.json")
+
+    def check_masks(self) -> None:
+        """InputError where a picture of masks is missing or cut short."""
+        stored = StoredResults(self.folder, self.records)
+        lost = [path for index in stored if not is_whole(path := stored.path(index))]
+        if lost:
+            more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+            raise InputError(
+                f"{lost[0]}: is missing or cut short{more}; put it back, or track again"
+            )
 
     @property
     def objects(self) -> list[int]:

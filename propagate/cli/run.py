@@ -92,10 +92,13 @@ class TrackingRun:
             OutputError: results cannot be written; what was written stays.
         """
         past = self._past() if resume else _nothing(self.job)
+        self.done = self._written(past) if resume else 0
+        lost = self._lost()
+        if lost:
+            past = _nothing(self.job)
         if past.finished:
             self.done = past.done
             return
-        self.done = self._written(past) if resume else 0
         writers: list[Writer] = []
         state, count = past.state, past.done
         prompts = _by_frame(self.job.prompts)
@@ -111,6 +114,8 @@ class TrackingRun:
                 for writer in writers:
                     writer.write(frame, state.last)
                 self.done = count
+            elif png.file_stem(state.last) in lost:
+                writers[0].write(frame, state.last)
             if count % self.job.snapshot_every == 0:
                 self._save(Snapshot(count, finished=False, state=state))
             self.stages.write += time.perf_counter() - began
@@ -134,11 +139,19 @@ class TrackingRun:
 
     def _written(self, past: Snapshot) -> int:
         """How many frames are on disk; those since the snapshot are computed, not written again."""
-        journal = TracksJournal(self.folder.path / "tracks.jsonl.part")
-        return max(past.done, len(journal.recover()))
+        return max(past.done, len(self._journal.recover()))
+
+    def _lost(self) -> set[str]:
+        """The names of masks that were written, and are missing or cut short."""
+        masks = self.folder.path / png.Config.folder
+        return {stem for stem in self._journal.stems() if not png.is_whole(masks / f"{stem}.png")}
+
+    @property
+    def _journal(self) -> TracksJournal:
+        return TracksJournal(self.folder.path / "tracks.jsonl.part")
 
     def _writers(self, frames: Iterable[Frame] = ()) -> list[Writer]:
-        """Where results go; the journal of tracks comes last: a frame in it is in all others."""
+        """Where results go: masks first; the journal last: a frame in it is in all others."""
         ids = tuple(sorted({prompt.object_id for prompt in self.job.prompts}))
         run = Run(frames, self.job.video.fps, ids, self.done)
         return [exporter.open(self.folder.path, run) for exporter in exporters(self.job.export)]

@@ -15,6 +15,7 @@ import torch
 
 import propagate
 from propagate.cli.correcting import fuse_both_ways
+from propagate.cli.finished_run import FinishedRun
 from propagate.cli.phrases import Phrase, look_for
 from propagate.cli.prompt_text import Asked
 from propagate.cli.prompts import check, describe, resolve
@@ -72,6 +73,7 @@ def carry_out(order: Order, out: Path, *, resume: bool, quiet: bool) -> int:
         folder = RunFolder(out)
         status = folder.check(request, resume=resume)
         if status == "complete":
+            FinishedRun.read(out).check_masks()
             say(f"{out} is complete; nothing to do", quiet=quiet)
             return 0
         fetch_weights(order.settings.segmenter, quiet=quiet)

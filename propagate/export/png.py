@@ -26,6 +26,7 @@ MAX_ID = 65535
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
 _FILTER_UP = 2
+_TAIL = 64  # bytes among which a file's last chunk begins; other programs write some behind it
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class PngWriter:
 def file_stem(result: FrameResult) -> str:
     """The name of a frame's files: the source's own, else the index with five digits."""
     return f"{result.index:05d}" if result.stem is None else result.stem
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a PNG is there to its end: not after a power cut, perhaps."""
+    try:
+        return path.read_bytes()[-_TAIL:].find(b"IEND") >= 0
+    except OSError:
+        return False
 
 
 def encode_png(labels: npt.NDArray[np.integer[Any]], *, wide: bool = False) -> bytes:

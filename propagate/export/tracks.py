@@ -154,6 +154,11 @@ class TracksJournal:
         for line in self._lines():
             yield parse_record(json.loads(line))
 
+    def stems(self) -> list[str]:
+        """The names of the frames' files, in order."""
+        records = (json.loads(line) for line in self._lines())
+        return [values.get("stem") or f"{values['index']:05d}" for values in records]
+
     def assemble(self, path: Path, config: Config) -> None:
         """Write `tracks.json` from the journal; OutputError where it cannot be written."""
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:

@@ -174,7 +174,7 @@ def test_a_picture_of_another_size_is_looked_at_anew(tracker, lanes) -> None:
 def test_what_was_dropped_is_forgotten(tracker, clip, frames) -> None:
     ids = first_ids(clip)
     state = tracker.step(tracker.start(), frames[0], [prompt_for(clip, i) for i in ids])
-    state = tracker.step(tracker.drop(state, ids[0]), frames[1])
+    state = tracker.step(tracker.drop(state, np.int64(ids[0])), frames[1])
     assert all(ids[0] not in frame.covers for frame in state.memory.bank())
     state = tracker.step(tracker.drop(state, ids), frames[2])
     assert state.memory.bank() == () and not state.motion.objects

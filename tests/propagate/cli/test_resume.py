@@ -98,6 +98,21 @@ def test_killed_at_the_very_end(start, command, words, whole, contents, tmp_path
     assert contents(tmp_path / "out") == whole
 
 
+def test_masks_that_were_lost_are_made_again(start, command, words, whole, contents, tmp_path):
+    """A power cut may leave files without what was written into them."""
+    out = tmp_path / "out"
+    killed(start(*words, "--out", out, before=OFTEN + KILL_IN_STEP.format(index=13)))
+    (out / "masks" / "00002.png").unlink()
+    (out / "masks" / "00007.png").write_bytes(b"")
+    cut = out / "masks" / "00012.png"
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert command(*words, "--out", out, "--resume").code == 0
+    assert contents(out) == whole
+    cut.unlink()
+    done = command(*words, "--out", out, "--resume")
+    assert done.code == 2 and "00012.png: is missing or cut short;" in done.err
+
+
 def test_interrupted_by_the_user(start, command, words, whole, contents, tmp_path):
     out = tmp_path / "out"
     slow = "\nimport time; from propagate.tracker import Tracker; step = Tracker.step\n" + (
