@@ -130,10 +130,7 @@ class Tracker:
         )
 
     def drop(self, state: TrackerState, object_ids: int | Iterable[int]) -> TrackerState:
-        """The state without some objects, or one; they are forgotten with the next step.
-
-        After that step an id may name something else.
-        """
+        """The state without some objects, or one; after the next step an id is free again."""
         gone = set(object_ids) if isinstance(object_ids, Iterable) else {object_ids}
         return replace(state, objects={i: s for i, s in state.objects.items() if i not in gone})
 
