@@ -236,10 +236,10 @@ def _shows(frame: Remembered, object_id: int) -> bool:
     return cover is not None and bool(cover.any())
 
 
-def _trust(maps: FloatArray, share: float) -> float:
-    """How much of an object that fills a share of the cells is seen: mean of its best cells."""
+def _trust(maps: FloatArray, area: float) -> float:
+    """How much of an object whose area is a share of the cells' is seen: mean of its best cells."""
     seen = np.sort((maps[1] * maps[3]).ravel())
-    count = int(np.clip(round(0.5 * share * len(seen)), 1, len(seen)))
+    count = int(np.clip(round(0.5 * area * len(seen)), 1, len(seen)))
     return float(seen[-count:].mean())
 
 

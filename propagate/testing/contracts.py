@@ -43,11 +43,11 @@ def check_segmenter(segmenter: Segmenter) -> None:
         _check_answers(answers, prompts, size_hw)
         again = segmenter.decode(segmenter.encode(image), prompts)
         alone = [segmenter.decode(embedding, [prompt])[0] for prompt in prompts]
-        # Another batch may be summed in another order, and halves have eight bits.
-        for name, others, near in (("a second time", again, 1e-3), ("alone", alone, 1e-2)):
+        # Another batch may be summed in another order; at 8 to 16 bfloat16 has steps of 1/16.
+        for name, others, near in (("a second time", again, 1e-2), ("alone", alone, 1e-1)):
             for one, other in zip(answers, others, strict=True):
-                same = np.allclose(one.logits, other.logits, rtol=near, atol=10 * near)
-                same &= np.allclose(one.scores, other.scores, atol=near)
+                same = np.allclose(one.logits, other.logits, rtol=1e-3, atol=near)
+                same &= np.allclose(one.scores, other.scores, atol=1e-3)
                 _require(same, f"the prompt of object {one.object_id} asked {name} differs")
 
 
