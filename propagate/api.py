@@ -10,6 +10,7 @@ import numpy as np
 
 from propagate import automatic, plugins
 from propagate import config as settings
+from propagate.ahead import follow, in_their_frames
 from propagate.anchors import Anchor, first_seen
 from propagate.corrections import Recomputation
 from propagate.errors import ConfigError, PromptError
@@ -17,9 +18,9 @@ from propagate.logits import to_picture
 from propagate.masks import box_of
 from propagate.prompting import merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.tracker import Config, Tracker, TrackerState, build
+from propagate.tracker import Config, Tracker, build
 from propagate.types import Evidence, Frame, FrameResult, ImageArray, Mask, Prompt, check_image
-from propagate.videos import open_video
+from propagate.videos import Video, open_video
 
 _SEGMENTERS = "propagate.segmenters"
 _ROUGH_TRUST = 0.4
@@ -88,12 +89,12 @@ def track(
     return _results(open_video(video), waiting, tracker)
 
 
-def _results(
-    frames: Iterable[Frame], waiting: Sequence[Prompt], tracker: Tracker
-) -> Iterator[FrameResult]:
+def _results(frames: Video, waiting: Sequence[Prompt], tracker: Tracker) -> Iterator[FrameResult]:
     waited = {prompt.frame_index for prompt in waiting}
     first = last = None
-    for state in states(frames, waiting, tracker, tracker.start()):
+    live = frames.length_hint is None
+    asks = in_their_frames(waiting)
+    for _, state in follow(tracker, tracker.start(), frames, asks, live=live):
         assert state.last is not None
         last = state.last.index
         first = last if first is None else first
@@ -149,18 +150,6 @@ def _corrected(correction: Recomputation) -> Iterator[FrameResult]:
     for _ in correction.work():
         pass
     yield from correction.changed()
-
-
-def states(
-    frames: Iterable[Frame], prompts: Iterable[Prompt], tracker: Tracker, state: TrackerState
-) -> Iterator[TrackerState]:
-    """The tracker's states, one a frame, from a given one; the loop under `track`."""
-    by_frame: dict[int, list[Prompt]] = {}
-    for prompt in prompts:
-        by_frame.setdefault(prompt.frame_index, []).append(prompt)
-    for frame in frames:
-        state = tracker.step(state, frame, by_frame.get(frame.index, ()))
-        yield state
 
 
 def segment(

@@ -21,7 +21,7 @@ PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prompting", "selection"}
 TRACKER |= {"logits", "windows", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
-ALL |= {"onnx_export", "text", "console"}
+ALL |= {"ahead", "onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "shown", "corrections", "review"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "anchors": VALUES,
     "fusion": PURE,
     "review": PURE | {"anchors"},
+    "ahead": TRACKER,
     "shown": TRACKER,
     "corrections": TRACKER | {"anchors", "fusion", "shown", "videos"},
     "beliefs": PURE | {"windows"},

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from propagate.ahead import follow, in_their_frames
 from propagate.cli import snapshot
 from propagate.cli.run_folder import RunFolder
 from propagate.cli.snapshot import Snapshot
@@ -100,10 +101,8 @@ class TrackingRun:
             self.done = past.done
             return
         writers: list[Writer] = []
-        state, count = past.state, past.done
-        prompts = _by_frame(self.job.prompts)
-        for frame in self._frames(past):
-            state = self._step(state, frame, prompts.get(frame.index, ()))
+        count = past.done
+        for frame, state in self._answered(past):
             assert state.last is not None  # the answer to this frame
             began = time.perf_counter()
             if not writers:
@@ -170,12 +169,19 @@ class TrackingRun:
                 return
             yield frame
 
-    def _step(self, state: TrackerState, frame: Frame, prompts: Sequence[Prompt]) -> TrackerState:
-        began = time.perf_counter()
-        state = self.job.tracker.step(state, frame, prompts)
-        self.stages.track += time.perf_counter() - began
-        self.stages.frames += 1
-        return state
+    def _answered(self, past: Snapshot) -> Iterator[tuple[Frame, TrackerState]]:
+        """The frames that are left, each with the state after it, timed."""
+        job, frames = self.job, self._frames(past)
+        live = job.video.length_hint is None
+        waiting = follow(job.tracker, past.state, frames, in_their_frames(job.prompts), live=live)
+        while True:
+            began, read = time.perf_counter(), self.stages.read
+            answered = next(waiting, None)
+            self.stages.track += time.perf_counter() - began - (self.stages.read - read)
+            if answered is None:
+                return
+            self.stages.frames += 1
+            yield answered
 
     def _save(self, past: Snapshot) -> None:
         snapshot.save(self.folder.state_file, past)
@@ -199,10 +205,3 @@ def exporters(names: Sequence[str]) -> list[Exporter]:
 
 def _nothing(job: Job) -> Snapshot:
     return Snapshot(0, finished=False, state=job.tracker.start())
-
-
-def _by_frame(prompts: Sequence[Prompt]) -> dict[int, list[Prompt]]:
-    grouped: dict[int, list[Prompt]] = {}
-    for prompt in prompts:
-        grouped.setdefault(prompt.frame_index, []).append(prompt)
-    return grouped

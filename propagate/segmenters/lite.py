@@ -96,6 +96,15 @@ class Lite:
         self._device = device
         self._area = area
 
+    @property
+    def lanes(self) -> int:
+        """How many threads should encode and answer at once, each on its share of the cores.
+
+        Where the trunk computes in floats one core needs longer for a picture than two for all.
+        """
+        quick = isinstance(self._network.trunk, int8.IntegerTrunk)
+        return 2 if quick and torch.get_num_threads() > 1 else 1
+
     @torch.inference_mode()
     def encode(self, image: ImageArray) -> LiteEmbedding:
         """See `Segmenter.encode`."""

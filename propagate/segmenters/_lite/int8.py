@@ -131,18 +131,19 @@ class IntegerConvolution(nn.Module):
         self._weight = (weight / self._scales[:, None, None, None]).round_().to(torch.int8)
         self._bias = None if same.bias is None else same.bias.detach()
         self._before, self._after = before, after
-        self._packed: Tensor | None = None
+        self._packed: dict[int, Tensor] = {}  # for so many threads; for others it would be slow
 
     def forward(self, x: Tensor, plus: tuple[Tensor, Affine] | None = None) -> Tensor:
         """(B, C, H, W) → (B, C', H', W'), uint8.
 
         Bytes `plus` of that shape are added, and overwritten with the result.
         """
-        if self._packed is None:
-            self._packed = torch.ops.onednn.qconv_prepack(
+        threads = torch.get_num_threads()
+        if threads not in self._packed:
+            self._packed[threads] = torch.ops.onednn.qconv_prepack(
                 self._weight, self._scales, *self._before, *self._geometry, list(x.shape)
             )
-        weights = (self._packed, self._scales, self._zeros)
+        weights = (self._packed[threads], self._scales, self._zeros)
         after = (*self._after, torch.uint8)
         if plus is None:
             operator = torch.ops.onednn.qconv2d_pointwise.default
