@@ -88,6 +88,23 @@ def test_two_threads_answer_as_one(alone, shared, clip):
     assert any(name.startswith("ahead") for name in shared.segmenter.decoded)
 
 
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX512",
+    reason="kernels for other processors may add in another order",
+)
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_few_objects_get_the_very_same_answers(precision):
+    """No sum depends on the number of threads, so neither does a track."""
+    few = moving_shapes(count=2, length=6, size_hw=(160, 256), seed=5)
+    tracker = propagate.load_tracker(segmenter={"name": "lite", "precision": precision})
+    both = replace(tracker, segmenter=TwoLanes(tracker.segmenter))
+    frames, prompts = list(few.frames()), few.prompts("mask")
+    pairs = zip(stepped(tracker, frames, prompts), followed(both, frames, prompts), strict=True)
+    for expected, found in pairs:
+        np.testing.assert_array_equal(expected.label_map(), found.label_map())
+        assert [m.score for m in expected.masks] == [m.score for m in found.masks]
+
+
 def test_the_same_bytes_each_time(shared, clip):
     frames, prompts = list(clip.frames()), clip.prompts("box")
     one, two = (list(followed(shared, frames, prompts)) for _ in range(2))

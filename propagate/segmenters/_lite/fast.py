@@ -51,6 +51,8 @@ def fuse_activations(
         return network
     if isinstance(network.trunk.stem, nn.Conv2d):
         network.trunk.stem = Convolution(network.trunk.stem, RELU6)
+    if isinstance(network.neck.from32, nn.Conv2d):  # its sums depend on the number of threads
+        setattr(network.neck, "from32", Convolution(network.neck.from32))  # noqa: B010 - another type
     if isinstance(network.decoder, Decoder):
         network.decoder = FastDecoder(network.decoder, decoder_dtype)
     for module in list(network.modules()):
