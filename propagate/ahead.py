@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any, Protocol, TypeGuard
 
 import torch
 
@@ -26,19 +27,27 @@ Asks = Callable[[Frame], Sequence[Prompt]]
 """The prompts of a frame."""
 
 
+class Steps(Protocol):
+    """What can be followed with: a `Tracker`, or anything with its `step`."""
+
+    def step(self, state: Any, frame: Frame, prompts: Sequence[Prompt] = ()) -> Any:
+        """See `Tracker.step`."""
+        ...
+
+
 def follow(
-    tracker: Tracker, state: TrackerState, frames: Iterable[Frame], asks: Asks, *, live: bool
-) -> Iterator[tuple[Frame, TrackerState]]:
+    tracker: Steps, state: Any, frames: Iterable[Frame], asks: Asks, *, live: bool
+) -> Iterator[tuple[Frame, Any]]:
     """Step through frames; yields each with the state after it.
 
     Args:
-        tracker: is stepped in two threads if its segmenter has two `lanes`.
+        tracker: a `Tracker` is stepped in two threads if its segmenter has two `lanes`.
         state: before the first frame.
         frames: in order.
         asks: what the user says of a frame.
         live: a frame is answered before the next one is taken, which may have to be waited for.
     """
-    if live or getattr(tracker.segmenter, "lanes", 1) < 2:
+    if live or not _has_two_lanes(tracker):
         for frame in frames:
             state = tracker.step(state, frame, asks(frame))
             yield frame, state
@@ -59,6 +68,10 @@ def in_their_frames(prompts: Iterable[Prompt]) -> Asks:
     for prompt in prompts:
         by_frame.setdefault(prompt.frame_index, []).append(prompt)
     return lambda frame: by_frame.get(frame.index, ())
+
+
+def _has_two_lanes(tracker: Steps) -> TypeGuard[Tracker]:
+    return isinstance(tracker, Tracker) and getattr(tracker.segmenter, "lanes", 1) > 1
 
 
 class _Lanes:

@@ -52,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "identity": PURE | {"beliefs", "logits", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
-    "evaluation": TRACKER | {"videos", "export", "api"},
+    "evaluation": TRACKER | {"ahead", "videos", "export", "api"},
     "training": FLOOR | PROTOCOLS,
     "automatic": TRACKER | {"videos"},
     "onnx_export": FLOOR | {"segmenters", "export"},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,13 +17,6 @@ from propagate.cli.options import (
     SegmenterName,
     Settings,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from propagate.console.progress import Advance
-    from propagate.tracker import Tracker, TrackerState
-    from propagate.types import Frame, Prompt
 
 _PROMPT_HELP = (
     "What the tracker is given in frame 0; boxes: the true box in every frame, each answered "
@@ -61,42 +55,22 @@ def evaluate(  # noqa: PLR0913 - one parameter an option
     from propagate.cli.run_folder import require_empty
     from propagate.cli.settings import Choice, resolved
     from propagate.console.progress import bar, show
+    from propagate.evaluation import runner
     from propagate.evaluation.davis import open_davis
     from propagate.evaluation.report import table, write_report
-    from propagate.evaluation.runner import check_measure
-    from propagate.evaluation.runner import evaluate as measure
     from propagate.tracker import build
 
-    kind = check_measure(prompt)
+    kind = runner.check_measure(prompt)
     require_empty(out)
     wanted = None if sequences is None else [name.strip() for name in sequences.split(",")]
     found = open_davis(root, wanted)[:limit]
     settings = resolved(Choice(config, override or (), segmenter, checkpoint, device))
     frames = sum(one.video().length_hint or 0 for one in found)
     with bar("measuring", frames, quiet=quiet) as advance:
-        tracker = _Watched(build(settings), advance)
-        names = [one.name for one in found]
-        results = list(measure(root, tracker, names, kind, out))
+        done = itertools.count(1)
+        names, tracker = [one.name for one in found], build(settings)
+        each = runner.evaluate(root, tracker, names, kind, out, lambda: advance(next(done)))
+        results = list(each)
     write_report(results, out)
     if not quiet:
         show(table(results))
-
-
-class _Watched:
-    """A tracker that tells how many frames it went through."""
-
-    def __init__(self, tracker: Tracker, advance: Advance) -> None:
-        """Wrap a tracker."""
-        self._tracker = tracker
-        self._advance = advance
-        self._count = 0
-
-    def start(self) -> TrackerState:
-        """See `Tracker.start`."""
-        return self._tracker.start()
-
-    def step(self, state: Any, frame: Frame, prompts: Sequence[Prompt] = ()) -> TrackerState:
-        """See `Tracker.step`."""
-        self._count += 1
-        self._advance(self._count)
-        return self._tracker.step(state, frame, prompts)

@@ -7,7 +7,7 @@ prompted tracking, that frame and the last annotated one are left out of J and F
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Sequence as SequenceOf
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from propagate.ahead import follow
 from propagate.errors import InputError
 from propagate.evaluation.davis import LabelMap, Sequence, open_davis
 from propagate.evaluation.metrics import contour_accuracy, region_similarity, statistics
@@ -43,6 +44,7 @@ def evaluate(
     sequences: Iterable[str] | None = None,
     prompt: str = "mask",
     out: str | PathLike[str] | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Iterator[SequenceResult]:
     """Measure a tracker on a data set laid out like DAVIS; yields as each sequence is done.
 
@@ -54,6 +56,7 @@ def evaluate(
             every frame is answered afresh from the box around its true mask. What a tracker reaches
             on its own, as a share of that, is its efficiency.
         out: a folder for the answers, out/masks/<sequence>/<frame>.png; None writes nothing.
+        watch: is called after every frame.
 
     Raises:
         InputError: the data set, a sequence's name or the kind of prompt is wrong.
@@ -63,7 +66,7 @@ def evaluate(
     found = open_davis(root, sequences)
     masks = None if out is None else Path(out) / "masks"
     return (
-        evaluate_sequence(one, tracker, kind, None if masks is None else masks / one.name)
+        evaluate_sequence(one, tracker, kind, None if masks is None else masks / one.name, watch)
         for one in found
     )
 
@@ -78,8 +81,9 @@ def evaluate_sequence(
     tracker: StepTracker,
     prompt: PromptKind | Literal["boxes"],
     masks: Path | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> SequenceResult:
-    """Run a tracker through one sequence.
+    """Run a tracker through one sequence; `watch` is called after every frame.
 
     Raises:
         InputError: fewer than three annotated frames, no object in them, or masks of another size.
@@ -90,26 +94,25 @@ def evaluate_sequence(
             f"sequence {sequence.name!r} has {len(sequence.annotated)} annotated frames; the first "
             "and the last do not count, so at least 3 are needed"
         )
-    afresh = prompt == "boxes"
-    kind: PromptKind = "box" if prompt == "boxes" else prompt
-    state, seconds, count = tracker.start(), 0.0, 0
-    known: tuple[int, ...] = ()
+    asking, seconds, count = _Asking(sequence, prompt), 0.0, 0
     scores: list[FrameScore] = []
-    for frame in sequence.video():
-        truth = _truth(sequence, frame)
-        asked = {} if truth is None else _fresh(truth, () if afresh else known)
-        prompts = [simulate_prompt(kind, seen, frame.index, one) for one, seen in asked.items()]
-        state = tracker.start() if afresh else state
-        began = time.perf_counter()
-        state = tracker.step(state, frame, prompts)
-        seconds += time.perf_counter() - began
+    steps = asking.steps(tracker)
+    while True:
+        began, aside = time.perf_counter(), asking.seconds
+        answered = next(steps, None)
+        seconds += time.perf_counter() - began - (asking.seconds - aside)
+        if answered is None:
+            break
+        (frame, state), truth = answered, asking.truth
         count += 1
         result: FrameResult = state.last
         if truth is not None and frame.stem != sequence.annotated[-1]:
-            scores += [_score(result, truth, frame, one) for one in known]
+            scores += [_score(result, truth, frame, one) for one in asking.known]
         if masks is not None:
             _write(masks, frame, result)
-        known = tuple(dict.fromkeys((*known, *asked)))
+        if watch is not None:
+            watch()
+        asking.known = tuple(dict.fromkeys((*asking.known, *asking.fresh)))
     objects = _objects(scores)
     if not objects:
         raise InputError(
@@ -117,6 +120,57 @@ def evaluate_sequence(
             "are the masks named like the pictures?"
         )
     return SequenceResult(sequence, tuple(scores), objects, count, seconds)
+
+
+class _Asking:
+    """Goes through a sequence, and asks about each object in the first frame that shows it.
+
+    Attributes:
+        seconds: that reading and asking took.
+        truth: of the last frame asked about, or None.
+        known: objects that were asked about in frames before.
+        fresh: those that the last frame shows first, or all that it shows with prompt "boxes".
+    """
+
+    def __init__(self, sequence: Sequence, prompt: PromptKind | Literal["boxes"]) -> None:
+        self._sequence = sequence
+        self._afresh = prompt == "boxes"
+        self._kind: PromptKind = "box" if prompt == "boxes" else prompt
+        self.seconds = 0.0
+        self.truth: LabelMap | None = None
+        self.known: tuple[int, ...] = ()
+        self.fresh: Collection[int] = ()
+
+    def steps(self, tracker: StepTracker) -> Iterator[tuple[Frame, Any]]:
+        """The frames, each with the tracker's state after it."""
+        if not self._afresh:
+            return follow(tracker, tracker.start(), self._frames(), self._prompts, live=False)
+        return (
+            (frame, tracker.step(tracker.start(), frame, self._prompts(frame)))
+            for frame in self._frames()
+        )
+
+    def _frames(self) -> Iterator[Frame]:
+        frames = iter(self._sequence.video())
+        while True:
+            began = time.perf_counter()
+            frame = next(frames, None)
+            self.seconds += time.perf_counter() - began
+            if frame is None:
+                return
+            yield frame
+
+    def _prompts(self, frame: Frame) -> list[Prompt]:
+        began = time.perf_counter()
+        self.truth = _truth(self._sequence, frame)
+        known = () if self._afresh else self.known
+        asked = {} if self.truth is None else _fresh(self.truth, known)
+        self.fresh = tuple(asked)
+        prompts = [
+            simulate_prompt(self._kind, seen, frame.index, one) for one, seen in asked.items()
+        ]
+        self.seconds += time.perf_counter() - began
+        return prompts
 
 
 def _truth(sequence: Sequence, frame: Frame) -> LabelMap | None:

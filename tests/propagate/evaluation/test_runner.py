@@ -83,7 +83,7 @@ class Asked:
 def test_true_boxes_are_given_in_every_frame_to_a_tracker_that_knows_nothing(data_set, videos):
     tracker = Asked(videos["two"])
     (result,) = evaluate(data_set, tracker, ["two"], "boxes")
-    assert tracker.starts == result.frame_count + 1
+    assert tracker.starts == result.frame_count
     assert [(one.frame_index, one.object_id) for one in tracker.prompts] == sorted(
         (index, object_id)
         for object_id, masks in videos["two"].masks.items()
