@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from collections.abc import Sequence as SequenceOf
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from propagate.ahead import follow
+from propagate.ahead import Steps, follow
 from propagate.errors import InputError
 from propagate.evaluation.davis import LabelMap, Sequence, open_davis
 from propagate.evaluation.metrics import contour_accuracy, region_similarity, statistics
@@ -26,15 +25,14 @@ from propagate.export.png import MAX_PALETTE_ID, encode_png
 from propagate.types import BoolArray, Frame, FrameResult, Prompt
 
 
-class StepTracker(Protocol):
-    """What is measured: `propagate.tracker.Tracker`, or anything with these two methods."""
+class StepTracker(Steps, Protocol):
+    """What is measured: `propagate.tracker.Tracker`, or anything with its `start` and `step`.
+
+    The `last` of a state is the FrameResult.
+    """
 
     def start(self) -> Any:
         """The state before the first frame."""
-        ...
-
-    def step(self, state: Any, frame: Frame, prompts: SequenceOf[Prompt] = ()) -> Any:
-        """The state after a frame; its `last` is the FrameResult."""
         ...
 
 
@@ -112,7 +110,6 @@ def evaluate_sequence(
             _write(masks, frame, result)
         if watch is not None:
             watch()
-        asking.known = tuple(dict.fromkeys((*asking.known, *asking.fresh)))
     objects = _objects(scores)
     if not objects:
         raise InputError(
@@ -128,8 +125,7 @@ class _Asking:
     Attributes:
         seconds: that reading and asking took.
         truth: of the last frame asked about, or None.
-        known: objects that were asked about in frames before.
-        fresh: those that the last frame shows first, or all that it shows with prompt "boxes".
+        known: objects that were asked about in frames before that one.
     """
 
     def __init__(self, sequence: Sequence, prompt: PromptKind | Literal["boxes"]) -> None:
@@ -139,7 +135,7 @@ class _Asking:
         self.seconds = 0.0
         self.truth: LabelMap | None = None
         self.known: tuple[int, ...] = ()
-        self.fresh: Collection[int] = ()
+        self._asked: Collection[int] = ()  # in that one
 
     def steps(self, tracker: StepTracker) -> Iterator[tuple[Frame, Any]]:
         """The frames, each with the tracker's state after it."""
@@ -162,10 +158,11 @@ class _Asking:
 
     def _prompts(self, frame: Frame) -> list[Prompt]:
         began = time.perf_counter()
+        self.known = tuple(dict.fromkeys((*self.known, *self._asked)))
         self.truth = _truth(self._sequence, frame)
         known = () if self._afresh else self.known
         asked = {} if self.truth is None else _fresh(self.truth, known)
-        self.fresh = tuple(asked)
+        self._asked = tuple(asked)
         prompts = [
             simulate_prompt(self._kind, seen, frame.index, one) for one, seen in asked.items()
         ]
