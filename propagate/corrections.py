@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from propagate import absence
 from propagate.anchors import Anchor, Gap, gaps_beside, neighbours
 from propagate.errors import InputError, PromptError
 from propagate.fusion import Answer, fuse, packed, separated, settled, unpacked
 from propagate.prompting import merge_prompts
-from propagate.selection import Choice, Selection, said_absent
+from propagate.selection import Choice, Selection
 from propagate.shown import Shown, after, last_of
 from propagate.tracker import Tracker
 from propagate.types import Frame, FrameResult, Mask, Prompt
@@ -168,7 +169,9 @@ class Recomputation:
                 f"nothing of object {empty[0]} is found in frame {index} with these prompts; "
                 "add a point on it, a box or a mask"
             )
-        gone = FrameResult(index, None, frame.size_hw, (), {i: said_absent(i) for i in away})
+        gone = FrameResult(
+            index, None, frame.size_hw, (), {i: absence.said_absent(i) for i in away}
+        )
         self._settle(index, {**answers, **packed(gone)}, fixed=())
 
     def _pass(self, gap: Gap, near: int, far: int) -> Iterator[tuple[int, dict[int, Answer]]]:

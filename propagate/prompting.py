@@ -9,7 +9,7 @@ import numpy as np
 
 from propagate import coords
 from propagate.errors import InputError, PromptError
-from propagate.types import BoolArray, Evidence, Frame, Guess, Prompt, Recall
+from propagate.types import BoolArray, Evidence, FloatArray, Frame, Guess, Prompt, Recall
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Config:
     Attributes:
         prior_trust: factor on the trust in the moved last mask; lower lets an object change shape
             more freely, and be mistaken for its like more easily.
-        negatives: most points of other objects that are given as not on this one.
+        negatives: most points of other objects that are given as not on this one; the nearest are.
     """
 
     prior_trust: float = 1.0
@@ -83,11 +83,10 @@ class Prompting:
         guess = guesses.get(object_id)
         if guess is None:
             return evidence
-        others = [
-            g.points_xy[:1] for i, g in guesses.items() if i != object_id and len(g.points_xy)
-        ]
-        others = others[: self._config.negatives]
-        points = np.concatenate([guess.points_xy, *others]).astype(np.float32)
+        others = [g.points_xy[0] for i, g in guesses.items() if i != object_id and len(g.points_xy)]
+        nearest = sorted(others, key=lambda point: _distance(guess, point))
+        off = np.reshape(nearest[: self._config.negatives], (-1, 2))
+        points = np.concatenate([guess.points_xy, off]).astype(np.float32)
         return replace(
             evidence,
             prior=guess.prior,
@@ -136,6 +135,13 @@ def merge_prompts(
                 "that it is absent"
             )
     return dict(sorted(merged.items()))
+
+
+def _distance(guess: Guess, point: FloatArray) -> float:
+    """Pixels from the middle of where an object is expected to a point (2,)."""
+    if guess.box is None:
+        return 0.0
+    return float(np.linalg.norm(point - guess.box.reshape(2, 2).mean(0)))
 
 
 def _says_something(evidence: Evidence) -> bool:

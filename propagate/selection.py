@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from propagate import absence
 from propagate.logits import most_of_others, on_logits, same_cells, to_picture
 from propagate.pieces import Doubts, divided, one_thing, without_doubtful
 from propagate.types import (
@@ -20,7 +21,6 @@ from propagate.types import (
     Missing,
     Prompt,
     Recall,
-    State,
 )
 
 _FALL = 0.3  # of expected IoU from one frame to the next: it may have been taken for another
@@ -190,23 +190,9 @@ class Selection:
         size_hw: tuple[int, int],
     ) -> Missing:
         """State and reason of an object that has no mask."""
-        state, reason = self._diagnose(frames_missing, guess, recall, size_hw)
+        waited = frames_missing >= self._config.patience
+        state, reason = absence.diagnosis(guess, recall, size_hw, waited=waited)
         return Missing(choice.object_id, state, reason, choice.score)
-
-    def _diagnose(
-        self,
-        frames_missing: int,
-        guess: Guess | None,
-        recall: Recall | None,
-        size_hw: tuple[int, int],
-    ) -> tuple[State, str]:
-        if guess is None or guess.box is None or _leaves(guess.box, size_hw):
-            return "absent", "left the picture"
-        if frames_missing < self._config.patience:
-            return "occluded", "hidden where it was expected"
-        if recall is not None and recall.trust > 0.5:
-            return "lost", "something resembles it, but no answer is good enough"
-        return "absent", "nothing resembles it"
 
     def masks(
         self, choices: Sequence[Choice], given: Mapping[int, BoolArray], size_hw: tuple[int, int]
@@ -233,16 +219,6 @@ class Selection:
                 pixels &= ~taken
             done.append(Mask(choice.object_id, pixels, choice.score))
         return done
-
-
-def never_seen(object_id: int) -> Missing:
-    """An object that there is nothing to find by: its prompts got no pixel."""
-    return Missing(object_id, "lost", "nothing is known of it; prompt it where it can be seen")
-
-
-def said_absent(object_id: int) -> Missing:
-    """An object that the user says is not in the frame."""
-    return Missing(object_id, "absent", "said not to be here")
 
 
 def on_one_grid(choices: Iterable[Choice]) -> list[Choice]:
@@ -276,19 +252,3 @@ def _soft_overlap(masks: BoolArray, place: FloatArray) -> FloatArray:
     either = flat.sum(1) + place.sum() - both  # the larger of the two, summed over cells
     overlap: FloatArray = both / np.maximum(either, 1e-6)
     return overlap
-
-
-def _leaves(box: FloatArray, size_hw: tuple[int, int]) -> bool:
-    """Whether a box hangs out of the picture by its larger part, or clings to its edge."""
-    height, width = size_hw
-    margin = 0.01 * max(size_hw)
-    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    touches = (
-        box[0] <= margin
-        or box[1] <= margin
-        or box[2] >= width - margin
-        or box[3] >= height - margin
-    )
-    narrow = min(box[2] - box[0], box[3] - box[1]) < 4 * margin
-    outside = not (0 <= centre_x < width and 0 <= centre_y < height)
-    return bool(outside or (touches and narrow))

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from propagate import plugins
+from propagate import absence, plugins
 from propagate.beliefs import Beliefs
 from propagate.coords import Window
 from propagate.framing import Config as FramingConfig
@@ -21,7 +21,7 @@ from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection, never_seen, on_one_grid, said_absent
+from propagate.selection import Choice, Selection, on_one_grid
 from propagate.selection import Config as SelectionConfig
 from propagate.types import Embedding, Frame, FrameResult, Guess, Missing, Prompt
 from propagate.windows import mask_in_picture, prompt_in
@@ -223,9 +223,9 @@ class Tracker:
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
         found = self.selection.masks(seen, shown, beliefs.window.size_hw)
         masks = [mask_in_picture(mask, beliefs.window, frame.size_hw, given) for mask in found]
-        for key, score in ((m.object_id, m.score) for m in masks if not m.pixels.any()):
-            covered = Missing(key, "occluded", "covered by other objects", score)
-            missing[key] = said_absent(key) if key in given else covered
+        answered = {choice.object_id for choice in seen if (choice.logits > 0).any()}
+        empty = [mask for mask in masks if not mask.pixels.any()]
+        missing |= {m.object_id: absence.without_pixels(m, given, answered) for m in empty}
         return FrameResult(
             frame.index,
             frame.time_s,
@@ -244,7 +244,7 @@ class Tracker:
     ) -> tuple[list[Choice], dict[int, Missing]]:
         """The choices that are good enough to be masks, and what is missing."""
         seen: list[Choice] = []
-        missing = {i: never_seen(i) for i in state.objects if i not in asked}
+        missing = {i: absence.never_seen(i) for i in state.objects if i not in asked}
         for choice in choices:
             object_id = choice.object_id
             missing.pop(object_id, None)

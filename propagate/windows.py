@@ -13,6 +13,8 @@ from propagate import coords
 from propagate.coords import Size, Window
 from propagate.types import BoolArray, Evidence, FloatArray, Mask, Prompt
 
+_MOST_CELLS = 2**21  # of a map: a mask from near needs no finer ones, 16 of them in 4K much memory
+
 
 def window_around(box: FloatArray, size_hw: Size, share: float) -> Window:
     """A window of a share of a picture's sides, centred on a box (4,), inside the picture."""
@@ -52,6 +54,8 @@ def map_in(window: Window, map_: FloatArray, size_hw: Size) -> FloatArray:
 def map_in_picture(window: Window, map_: FloatArray, size_hw: Size, beyond: float) -> FloatArray:
     """A map (h, w) of a window as one of the picture of `size_hw`, with cells of the same size.
 
+    They are larger where there would be more than two million, as of a small thing in 4K.
+
     Args:
         window: what the map shows.
         map_: (h, w).
@@ -60,7 +64,9 @@ def map_in_picture(window: Window, map_: FloatArray, size_hw: Size, beyond: floa
     """
     height, width = map_.shape
     x0, y0, x1, y1 = window.part(size_hw)
-    tall, wide = round(height / (y1 - y0)), round(width / (x1 - x0))
+    fine = height / (y1 - y0), width / (x1 - x0)
+    coarser = min(1.0, (_MOST_CELLS / (fine[0] * fine[1])) ** 0.5)
+    tall, wide = (round(cells * coarser) for cells in fine)
     across, down = width / (wide * (x1 - x0)), height / (tall * (y1 - y0))
     matrix = [[across, 0, -x0 * across * wide], [0, down, -y0 * down * tall]]
     shown = _looked_up(map_, matrix, (tall, wide))
@@ -73,9 +79,9 @@ def map_in_picture(window: Window, map_: FloatArray, size_hw: Size, beyond: floa
 def mask_in_picture(
     mask: Mask, window: Window, size_hw: Size, given: Mapping[int, BoolArray]
 ) -> Mask:
-    """A mask of a window as one of the picture of `size_hw`; those that were given, as given."""
+    """A mask of a window as one of the picture of `size_hw`; of those that were given, a copy."""
     if mask.object_id in given:
-        return replace(mask, pixels=given[mask.object_id])
+        return replace(mask, pixels=given[mask.object_id].copy())
     if window.size_hw == size_hw:
         return mask
     pixels = np.zeros(size_hw, bool)

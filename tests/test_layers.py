@@ -19,7 +19,7 @@ PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prompting", "selection"}
-TRACKER |= {"logits", "windows", "tracker"}
+TRACKER |= {"absence", "logits", "windows", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"ahead", "onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "shown", "corrections", "review"}
@@ -48,7 +48,8 @@ ALLOWED: dict[str, set[str]] = {
     "framing": PURE | {"windows"},
     "prompting": FLOOR | PROTOCOLS,
     "pieces": VALUES | {"coords", "masks"},
-    "selection": FLOOR | PROTOCOLS | {"logits", "pieces"},
+    "absence": VALUES,
+    "selection": FLOOR | PROTOCOLS | {"absence", "logits", "pieces"},
     "identity": PURE | {"beliefs", "logits", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},

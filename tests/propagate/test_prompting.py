@@ -72,6 +72,12 @@ def test_negatives_are_limited(most: int) -> None:
     assert evidence.labels.sum() == 1
 
 
+def test_the_nearest_neighbours_are_told_apart() -> None:
+    crowd = [guess(2, [[90, 90]]), guess(1, [[20, 30]]), guess(3, [[25, 32]]), guess(4, [[9, 9]])]
+    evidence = ask(crowd, negatives=2)
+    assert evidence.points_xy[~evidence.labels].tolist() == [[25, 32], [9, 9]]
+
+
 def test_without_a_guess_only_the_memory_speaks() -> None:
     evidence = ask([guess(2, [[60, 7]])], [recall(1)])
     np.testing.assert_array_equal(evidence.recall, recall(1).maps)

@@ -13,6 +13,7 @@ import propagate
 from propagate import api, masks
 from propagate.errors import ConfigError, InputError, PromptError
 from propagate.prompting import merge_prompts
+from propagate.segmenters.colour import ColourSegmenter
 from propagate.testing import moving_shapes
 from propagate.tracker import Tracker
 from propagate.types import Frame, FrameResult, Prompt
@@ -248,6 +249,27 @@ class TestPrompts:
     def test_nothing_to_track_is_said(self, frames) -> None:
         with pytest.raises(PromptError, match="nothing to track"):
             next(propagate.track(frames, []))
+
+
+def test_a_prompt_that_finds_nothing_is_not_called_covered() -> None:
+    class Blind(ColourSegmenter):
+        def decode(self, embedding, prompts):
+            found = super().decode(embedding, prompts)
+            return [replace(one, logits=np.full_like(one.logits, -5)) for one in found]
+
+    tracker = propagate.load_tracker(segmenter={"name": "colour"})
+    tracker = replace(tracker, segmenter=Blind(tracker.segmenter.config))
+    frame = Frame(0, np.full((160, 256, 3), 90, np.uint8))
+    missing = tracker.step(tracker.start(), frame, [Prompt(0, 1, box=[9, 9, 40, 40])]).last.missing
+    assert missing[1].state == "lost" and "nothing is found" in missing[1].reason
+
+
+def test_a_result_keeps_its_mask_when_the_given_one_is_painted_over(tracker, clip, frames) -> None:
+    mask = true_mask(clip, first_ids(clip)[0], 0).copy()
+    truth = mask.copy()
+    state = tracker.step(tracker.start(), frames[0], [Prompt(0, 1, mask=mask)])
+    mask[:] = False
+    np.testing.assert_array_equal(state.last[1].pixels, truth)
 
 
 def test_settings_reach_the_parts() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from propagate.coords import Window
 from propagate.logits import to_picture
+from propagate.masks import box_of
 from propagate.types import Evidence, Mask, Prompt
 from propagate.windows import map_in, map_in_picture, mask_in_picture, prompt_in, window_around
 
@@ -76,3 +77,14 @@ def test_what_reaches_the_edge_of_the_picture_reaches_it_through_a_window():
     found = to_picture(back, SIZE)
     assert found[0, 0] and found[: window.y1 - 4, : window.x1 - 4].all()
     assert not found[window.y1 + 4 :].any() and not found[:, window.x1 + 4 :].any()
+
+
+def test_a_small_window_of_a_large_picture_has_no_more_cells_than_are_of_use():
+    size_hw, window = (2160, 3840), Window(3000, 1500, 3096, 1554)
+    near = np.full((72, 128), -5, np.float32)
+    near[20:52, 30:98] = 5
+    whole = map_in_picture(window, near, size_hw, -10)
+    assert whole.size <= 2**21
+    left, top, right, bottom = 3000 + 96 * 30 / 128, 1500 + 54 * 20 / 72, 3073.5, 1539
+    seen = box_of(to_picture(whole, size_hw))
+    np.testing.assert_allclose(seen, [left, top, right, bottom], atol=2)
