@@ -22,6 +22,7 @@ from propagate.export import make_folder, write_whole
 
 _LIST = "complete.json"
 _BEFORE = ".before"
+_PAST = ".past"  # says that what waits is what was there before
 _KEPT = 20
 """Amendments that can be undone; the oldest are forgotten."""
 
@@ -68,7 +69,7 @@ class Amendment:
 
     def undo(self) -> list[str]:
         """Put back what the last undoable amendment has replaced; the names of its files, or []."""
-        if (self.staging / _BEFORE).is_dir():
+        if not (self.staging / _PAST).is_file():
             self.complete()  # an amendment that was interrupted; else this undoing was
         if not (self.staging / _LIST).is_file():
             kept = self._undoable()
@@ -132,4 +133,5 @@ class Amendment:
                 os.link(self.folder / name, before / name)
             except OSError:  # a file system without links
                 shutil.copy2(self.folder / name, before / name)
+        (before / _PAST).touch()
         write_whole(before / _LIST, json.dumps(there).encode())

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -174,6 +175,22 @@ def test_an_undoing_that_is_interrupted_is_completed(run, command, painted, monk
     assert done.code == 0, done.err
     assert everything(run) == start
     assert command("correct", run, "--undo").code == 2
+
+
+def test_a_correction_killed_at_its_very_end_is_still_taken_back(tmp_path, monkeypatch):
+    from propagate.cli import amendment
+
+    (tmp_path / "a").write_text("before")
+    one = amendment.Amendment(tmp_path)
+    one.begin()
+    one.place("a").write_text("after")
+    monkeypatch.setattr(amendment.shutil, "rmtree", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        one.commit("a", undoable=True)
+    monkeypatch.undo()
+    assert (tmp_path / "a").read_text() == "after"
+    assert amendment.Amendment(tmp_path).undo() == ["a"]
+    assert (tmp_path / "a").read_text() == "before"
 
 
 def test_only_the_last_corrections_are_kept(tmp_path):
