@@ -24,19 +24,22 @@ from propagate.segmenters._lite.drawing import draw
 from propagate.segmenters._lite.fast import bfloat16_is_fast, fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
+from propagate.segmenters._lite.second_look import (
+    close_up,
+    improved,
+    is_vague,
+    of_greatest_overlap,
+    sigmoid,
+)
 from propagate.segmenters._lite.weights import load_weights
 from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt, check_image
-from propagate.windows import map_in, map_in_picture, prompt_in, window_around
+from propagate.windows import map_in, map_in_picture, prompt_in
 
 SHIPPED = Path(__file__).parent / "weights" / "lite.safetensors"
 _MULTIPLE = 32  # of the network's input sides
 _BATCH = 8  # questions at a time: what lies between the layers then fits a CPU's cache
 _LEARNT_AREA = 288 * 512  # input pixels: at this size a click's whole is best told from its parts
 _OWN_TRUST = 1.0  # in an answer of its own
-_LOYALTY = 0.3  # how much expected IoU the overlap with that answer outweighs
-_ROOM = 0.4  # around a box that is looked at from near, in its own sizes
-_NEARER = 0.8  # of the picture's sides: a window larger than that shows little more
-_LARGEST = 4  # input pixels that a pixel of the picture may become
 _FAR_OUT = -10.0  # logit of what the box leaves out of sight
 
 
@@ -119,8 +122,8 @@ class Lite:
         small box is looked at from near for that, which costs one more encoding, and so does an
         input of another area than the network was trained with.
         """
-        clear = [n for n, prompt in enumerate(prompts) if not _is_vague(prompt)]
-        vague = [n for n, prompt in enumerate(prompts) if _is_vague(prompt)]
+        clear = [n for n, prompt in enumerate(prompts) if not is_vague(prompt)]
+        vague = [n for n, prompt in enumerate(prompts) if is_vague(prompt)]
         found = dict(zip(clear, self._answers(embedding, [prompts[n] for n in clear]), strict=True))
         if vague:
             found |= zip(vague, self._guessed(embedding, [prompts[n] for n in vague]), strict=True)
@@ -133,12 +136,12 @@ class Lite:
         answers = self._answers(embedding, prompts)
         far = []
         for n, prompt in enumerate(prompts):
-            window = _close_up(prompt, embedding)
+            window = close_up(prompt, embedding.size_hw, embedding.input_hw)
             if window is None:
                 far.append(n)
             else:
                 answers[n] = self._from_near(embedding, window, prompt, answers[n])
-        priors = [_sigmoid(answers[n].logits) for n in far]
+        priors = [sigmoid(answers[n].logits) for n in far]
         again = self._again(embedding, [prompts[n] for n in far], priors)
         for n, answer in zip(far, again, strict=True):
             answers[n] = answer
@@ -154,7 +157,8 @@ class Lite:
             for prior in each
         ]
         found = iter(self._answers(embedding, asked))
-        return [_improved([next(found) for _ in each], each) for each in priors]
+        better = [improved([next(found) for _ in each], each) for each in priors]
+        return [of_greatest_overlap(answer) for answer in better]
 
     def _from_near(
         self, embedding: LiteEmbedding, window: Window, prompt: Prompt, answer: Candidates
@@ -163,7 +167,7 @@ class Lite:
         size_hw = embedding.size_hw
         near = self._encoded(embedding.image[window.slices], _LEARNT_AREA)
         asked = prompt_in(window, prompt, size_hw)
-        priors = [map_in(window, one, size_hw) for one in _sigmoid(answer.logits)]
+        priors = [map_in(window, one, size_hw) for one in sigmoid(answer.logits)]
         (better,) = self._again(near, [asked], [np.stack(priors)])
         logits = [map_in_picture(window, one, size_hw, _FAR_OUT) for one in better.logits]
         return replace(better, logits=np.stack(logits), size_hw=size_hw)
@@ -197,48 +201,6 @@ class Lite:
         """A GPU chooses by layer; on a CPU each part of the network has one precision."""
         fast = self._device.type != "cpu"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=fast)
-
-
-def _is_vague(prompt: Prompt) -> bool:
-    """Whether there are clicks or a box and nothing else."""
-    return prompt.mask is None and prompt.evidence is None
-
-
-def _close_up(prompt: Prompt, embedding: LiteEmbedding) -> Window | None:
-    """A window around a box, and clicks on the object, that are small in the picture; or None."""
-    if prompt.box is None:
-        return None
-    corners = prompt.box.reshape(2, 2)
-    if prompt.labels is not None:
-        corners = np.concatenate([corners, prompt.points_xy[prompt.labels]])
-    low, high = corners.min(0), corners.max(0)
-    sides = np.array(embedding.size_hw[::-1])
-    least = np.array(embedding.input_hw[::-1]) / _LARGEST
-    share = float(np.max(np.maximum((1 + 2 * _ROOM) * (high - low), least) / sides))
-    extent = np.concatenate([low, high])
-    return window_around(extent, embedding.size_hw, share) if share < _NEARER else None
-
-
-def _sigmoid(logits: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-
-
-def _improved(answers: Sequence[Candidates], priors: FloatArray) -> Candidates:
-    """The best candidate of each of K answers to priors (K, h, w), as one answer.
-
-    A candidate should be like the prior that it answers: what was a part, an object and a whole
-    would all become the one that is easiest to see.
-    """
-    logits, scores = [], []
-    for answer, prior in zip(answers, priors, strict=True):
-        cells = answer.logits.shape[:0:-1]  # a window may have others than the picture
-        before = cv2.resize(prior, cells, interpolation=cv2.INTER_LINEAR) > 0.5
-        inside = answer.logits > 0
-        both, either = (inside & before).sum((1, 2)), (inside | before).sum((1, 2))
-        best = (answer.scores + _LOYALTY * both / np.maximum(either, 1)).argmax()
-        logits.append(answer.logits[best])
-        scores.append(answer.scores[best])
-    return replace(answers[0], logits=np.stack(logits), scores=np.stack(scores))
 
 
 def input_size(size_hw: tuple[int, int], area: int) -> tuple[int, int]:

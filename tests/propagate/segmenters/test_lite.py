@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import LiteNetwork, channels_last
 from propagate.segmenters._lite.trunk import CHANNELS, SameConv, Trunk, fold_imagenet
 from propagate.segmenters._lite.weights import load_weights, save_weights
-from propagate.types import Candidates, Evidence, Prompt
+from propagate.types import Evidence, Prompt
 
 
 @pytest.fixture(scope="module")
@@ -62,62 +61,6 @@ def lite_mask(logits: np.ndarray) -> np.ndarray:
     return to_picture(logits, (240, 320))
 
 
-class TestSmallBoxes:
-    """What is small in a picture is looked at again from near."""
-
-    @pytest.fixture
-    def sight(self) -> tuple[np.ndarray, np.ndarray]:
-        """A cogwheel, small in a large picture, and its exact mask."""
-        y, x = np.mgrid[:960, :1280] + 0.5 - np.array([710, 990])[:, None, None]
-        truth = np.hypot(y, x) < 60 + 9 * np.sign(np.sin(10 * np.arctan2(y, x)))
-        ground = np.stack([90 + 30 * np.sin(x / 20), 120 + 20 * np.cos(y / 15), 100 + 0 * x], -1)
-        return np.where(truth[..., None], [220, 60, 40], ground).astype(np.uint8), truth
-
-    def test_the_edge_is_sharper_than_from_afar(self, segmenter, sight, monkeypatch) -> None:
-        image, truth = sight
-        prompt = Prompt(0, 1, box=masks.box_of(truth))
-        embedding = segmenter.encode(image)
-        found = []
-        for nearer in (0.0, lite._NEARER):
-            monkeypatch.setattr(lite, "_NEARER", nearer)
-            (answer,) = segmenter.decode(embedding, [prompt])
-            assert answer.size_hw == (960, 1280) and answer.logits.shape[0] == 3
-            best = answer.logits[answer.scores.argmax()]
-            found.append(masks.iou(to_picture(best, (960, 1280)), truth))
-        assert found[1] > max(found[0] + 0.02, 0.9), found
-
-    def test_a_click_far_from_the_box_is_seen_as_well(self, segmenter, sight) -> None:
-        embedding = segmenter.encode(sight[0])
-        box = masks.box_of(sight[1])
-        near = lite._close_up(Prompt(0, 1, box=box), embedding)
-        assert near is not None and near.holds(box) and near.size_hw[0] < 480
-        clicked = Prompt(0, 1, points_xy=[[700, 600], [3, 3]], labels=[True, False], box=box)
-        wider = lite._close_up(clicked, embedding)
-        assert wider is not None and wider.holds([699, 599, *box[2:]]) and wider.x0 > 3
-        beyond = Prompt(0, 1, points_xy=[[3, 3]], labels=[True], box=box)
-        assert lite._close_up(beyond, embedding) is None
-
-    def test_one_more_encoding_a_box_and_none_for_a_large_one(self, segmenter, sight) -> None:
-        embedding = segmenter.encode(sight[0])
-        encoded = []
-
-        class Counting(lite.Lite):
-            def _encoded(self, image, area):
-                encoded.append(image.shape)
-                return super()._encoded(image, area)
-
-        counting = Counting(segmenter._network, segmenter._device, lite.Config.area)
-        small, large = masks.box_of(sight[1]), [100, 100, 1200, 900]
-        prompts = [
-            Prompt(0, 1, box=small),
-            Prompt(0, 2, box=large),
-            Prompt(0, 3, points_xy=[[9, 9]]),
-        ]
-        answers = counting.decode(embedding, prompts)
-        assert [answer.object_id for answer in answers] == [1, 2, 3]
-        assert len(encoded) == 1 and encoded[0][0] < 480
-
-
 def test_a_batch_answers_as_single_questions_do(segmenter, disc) -> None:
     image, mask = disc
     embedding = segmenter.encode(image)
@@ -130,22 +73,6 @@ def test_a_batch_answers_as_single_questions_do(segmenter, disc) -> None:
             np.abs(alone.logits - answer.logits).mean() < 0.05 * np.abs(answer.logits).std() + 0.02
         )
         assert np.abs(alone.scores - answer.scores).max() < 0.05
-
-
-def test_an_answer_asked_about_again_stays_the_part_or_the_whole_that_it_was() -> None:
-    part, whole = np.full((2, 6, 8), -4, np.float32)
-    part[:2, :4], whole[:, :4] = 4, 4
-    scores = np.array([0.8, 0.7, 0.1], np.float32)
-    answer = Candidates(1, np.stack([part, whole, -whole]), scores, (24, 32))
-    priors = np.stack([part, whole, whole]) > 0
-    found = lite._improved([answer] * 3, priors.astype(np.float32))
-    np.testing.assert_array_equal(found.logits, [part, whole, whole])
-    np.testing.assert_allclose(found.scores, [0.8, 0.7, 0.7])
-    finer = priors.repeat(2, 1).repeat(2, 2).astype(np.float32)  # as a window's cells may be
-    np.testing.assert_array_equal(lite._improved([answer] * 3, finer).logits, found.logits)
-    much_better = replace(answer, scores=np.array([0.9, 0.4, 0.1], np.float32))
-    sure = lite._improved([much_better], priors[1:2].astype(np.float32))
-    np.testing.assert_array_equal(sure.logits[0], part)
 
 
 def test_same_question_same_answer(segmenter, disc) -> None:
