@@ -24,13 +24,7 @@ from propagate.segmenters._lite.drawing import draw
 from propagate.segmenters._lite.fast import bfloat16_is_fast, fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
-from propagate.segmenters._lite.second_look import (
-    close_up,
-    improved,
-    is_vague,
-    of_greatest_overlap,
-    sigmoid,
-)
+from propagate.segmenters._lite.second_look import close_up, improved, is_vague, sigmoid
 from propagate.segmenters._lite.weights import load_weights
 from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt, check_image
 from propagate.windows import map_in, map_in_picture, prompt_in
@@ -157,8 +151,7 @@ class Lite:
             for prior in each
         ]
         found = iter(self._answers(embedding, asked))
-        better = [improved([next(found) for _ in each], each) for each in priors]
-        return [of_greatest_overlap(answer) for answer in better]
+        return [improved([next(found) for _ in each], each) for each in priors]
 
     def _from_near(
         self, embedding: LiteEmbedding, window: Window, prompt: Prompt, answer: Candidates

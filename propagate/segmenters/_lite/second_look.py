@@ -16,8 +16,6 @@ _LOYALTY = 0.3  # how much expected IoU the overlap with an answer at first sigh
 _ROOM = 0.4  # around a box that is looked at from near, in its own sizes
 _NEARER = 0.8  # of the picture's sides: a window larger than that shows little more
 _LARGEST = 4  # input pixels that a pixel of the picture may become
-_LEAST_OVERLAP = 0.5  # expected: of an answer that is surer of nothing, no more is made
-_ROUNDS = 3  # the third changes nothing that can be seen
 
 
 def is_vague(prompt: Prompt) -> bool:
@@ -62,24 +60,6 @@ def improved(answers: Sequence[Candidates], priors: FloatArray) -> Candidates:
         logits.append(answer.logits[best])
         scores.append(answer.scores[best])
     return replace(answers[0], logits=np.stack(logits), scores=np.stack(scores))
-
-
-def of_greatest_overlap(answer: Candidates) -> Candidates:
-    """The same, so that what is above 0 has the greatest expected IoU.
-
-    A cell belongs where its odds exceed the IoU that is expected then (Nowozin, CVPR 2014): the
-    less sure an answer is, the larger it should be. That IoU is found by iteration (Dinkelbach,
-    1967).
-    """
-    chances = sigmoid(answer.logits)
-    total = chances.sum((1, 2), keepdims=True)
-    overlap = np.ones_like(total)
-    for _ in range(_ROUNDS):
-        inside = answer.logits > np.log(overlap)
-        both = (chances * inside).sum((1, 2), keepdims=True)
-        either = inside.sum((1, 2), keepdims=True) + total - both
-        overlap = np.maximum(both / np.maximum(either, 1e-6), _LEAST_OVERLAP)
-    return replace(answer, logits=np.asarray(answer.logits - np.log(overlap), np.float32))
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:

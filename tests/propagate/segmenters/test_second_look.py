@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from propagate import masks, plugins
 from propagate.logits import to_picture
@@ -92,32 +90,3 @@ def test_an_answer_asked_about_again_stays_the_part_or_the_whole_that_it_was() -
     much_better = replace(answer, scores=np.array([0.9, 0.4, 0.1], np.float32))
     sure = second_look.improved([much_better], priors[1:2].astype(np.float32))
     np.testing.assert_array_equal(sure.logits[0], part)
-
-
-def expected_overlap(chances: np.ndarray, inside: np.ndarray) -> float:
-    """Expected intersection over expected union of a mask with an object of such chances."""
-    both = chances[inside].sum()
-    return both / (inside.sum() + chances.sum() - both)
-
-
-@given(st.integers(0, 10_000), st.floats(-2, 3), st.floats(0.5, 4))
-def test_no_other_threshold_has_a_greater_expected_overlap(seed: int, bias: float, spread) -> None:
-    rng = np.random.default_rng(seed)
-    logits = rng.normal(bias, spread, (3, 12, 16)).astype(np.float32)
-    answer = Candidates(1, logits, np.full(3, 0.5, np.float32), (48, 64))
-    found = second_look.of_greatest_overlap(answer)
-    np.testing.assert_array_equal(found.scores, answer.scores)
-    for before, after in zip(logits, found.logits, strict=True):
-        chances = 1 / (1 + np.exp(-before))
-        reached = expected_overlap(chances, after > 0)
-        best = max(expected_overlap(chances, before >= cell) for cell in before.ravel())
-        assert reached > best - 1e-3 or best < second_look._LEAST_OVERLAP
-
-
-def test_a_sure_answer_stays_as_it_is_and_nothing_stays_nothing() -> None:
-    sure, nothing = np.full((6, 8), -9, np.float32), np.full((6, 8), -1, np.float32)
-    sure[2:4, 2:6] = 9
-    answer = Candidates(1, np.stack([sure, nothing]), np.full(2, 0.5, np.float32), (24, 32))
-    found = second_look.of_greatest_overlap(answer)
-    np.testing.assert_allclose(found.logits[0], sure, atol=0.01)
-    assert not (found.logits[1] > 0).any()
