@@ -8,11 +8,12 @@ last one, which it mostly is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 import torch
 
@@ -23,8 +24,26 @@ from propagate.types import Candidates, Embedding, Frame, ImageArray, Prompt
 
 _WORTH_SHARING = 4  # questions: fewer are answered sooner in one batch
 
+T = TypeVar("T")
 Asks = Callable[[Frame], Sequence[Prompt]]
 """The prompts of a frame."""
+
+
+class Timed(Iterator[T]):
+    """Items, and the `seconds` that it took to get them so far."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        """Nothing is taken yet."""
+        self._items = iter(items)
+        self.seconds = 0.0
+
+    def __next__(self) -> T:
+        """The next item."""
+        began = time.perf_counter()
+        try:
+            return next(self._items)
+        finally:
+            self.seconds += time.perf_counter() - began
 
 
 class Steps(Protocol):

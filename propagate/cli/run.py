@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from propagate.ahead import follow, in_their_frames
+from propagate.ahead import Timed, follow, in_their_frames
 from propagate.cli import snapshot
 from propagate.cli.run_folder import RunFolder
 from propagate.cli.snapshot import Snapshot
@@ -156,30 +156,21 @@ class TrackingRun:
         return [exporter.open(self.folder.path, run) for exporter in exporters(self.job.export)]
 
     def _frames(self, past: Snapshot) -> Iterator[Frame]:
-        """The frames that are left, timed."""
+        """The frames that are left."""
         last = past.state.last
-        waiting = iter(self.job.video if last is None else self.job.video.window(last.index))
+        frames = iter(self.job.video if last is None else self.job.video.window(last.index))
         if last is not None:
-            next(waiting)  # answered already; a window that began behind it might hold nothing
-        while True:
-            began = time.perf_counter()
-            frame = next(waiting, None)
-            self.stages.read += time.perf_counter() - began
-            if frame is None:
-                return
-            yield frame
+            next(frames)  # answered already; a window that began behind it might hold nothing
+        return frames
 
     def _answered(self, past: Snapshot) -> Iterator[tuple[Frame, TrackerState]]:
         """The frames that are left, each with the state after it, timed."""
-        job, frames = self.job, self._frames(past)
+        job, frames = self.job, Timed(self._frames(past))
         live = job.video.length_hint is None
-        waiting = follow(job.tracker, past.state, frames, in_their_frames(job.prompts), live=live)
-        while True:
-            began, read = time.perf_counter(), self.stages.read
-            answered = next(waiting, None)
-            self.stages.track += time.perf_counter() - began - (self.stages.read - read)
-            if answered is None:
-                return
+        asks = in_their_frames(job.prompts)
+        steps = Timed(follow(job.tracker, past.state, frames, asks, live=live))
+        for answered in steps:
+            self.stages.read, self.stages.track = frames.seconds, steps.seconds - frames.seconds
             self.stages.frames += 1
             yield answered
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from propagate.ahead import Steps, follow
+from propagate.ahead import Steps, Timed, follow
 from propagate.errors import InputError
 from propagate.evaluation.davis import LabelMap, Sequence, open_davis
 from propagate.evaluation.metrics import contour_accuracy, region_similarity, statistics
@@ -92,18 +92,14 @@ def evaluate_sequence(
             f"sequence {sequence.name!r} has {len(sequence.annotated)} annotated frames; the first "
             "and the last do not count, so at least 3 are needed"
         )
-    asking, seconds, count = _Asking(sequence, prompt), 0.0, 0
+    asking, frames = _Asking(sequence, prompt), Timed(sequence.video())
+    steps = Timed(asking.steps(tracker, frames))
     scores: list[FrameScore] = []
-    steps = asking.steps(tracker)
-    while True:
-        began, aside = time.perf_counter(), asking.seconds
-        answered = next(steps, None)
-        seconds += time.perf_counter() - began - (asking.seconds - aside)
-        if answered is None:
-            break
-        (frame, state), truth = answered, asking.truth
+    count = 0
+    for frame, state in steps:
         count += 1
         result: FrameResult = state.last
+        truth = asking.truth
         if truth is not None and frame.stem != sequence.annotated[-1]:
             scores += [_score(result, truth, frame, one) for one in asking.known]
         if masks is not None:
@@ -116,6 +112,7 @@ def evaluate_sequence(
             f"sequence {sequence.name!r} has no object to score before its last frame; "
             "are the masks named like the pictures?"
         )
+    seconds = steps.seconds - frames.seconds - asking.seconds
     return SequenceResult(sequence, tuple(scores), objects, count, seconds)
 
 
@@ -123,7 +120,7 @@ class _Asking:
     """Goes through a sequence, and asks about each object in the first frame that shows it.
 
     Attributes:
-        seconds: that reading and asking took.
+        seconds: that asking took.
         truth: of the last frame asked about, or None.
         known: objects that were asked about in frames before that one.
     """
@@ -137,24 +134,13 @@ class _Asking:
         self.known: tuple[int, ...] = ()
         self._asked: Collection[int] = ()  # in that one
 
-    def steps(self, tracker: StepTracker) -> Iterator[tuple[Frame, Any]]:
+    def steps(self, tracker: StepTracker, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Any]]:
         """The frames, each with the tracker's state after it."""
         if not self._afresh:
-            return follow(tracker, tracker.start(), self._frames(), self._prompts, live=False)
+            return follow(tracker, tracker.start(), frames, self._prompts, live=False)
         return (
-            (frame, tracker.step(tracker.start(), frame, self._prompts(frame)))
-            for frame in self._frames()
+            (frame, tracker.step(tracker.start(), frame, self._prompts(frame))) for frame in frames
         )
-
-    def _frames(self) -> Iterator[Frame]:
-        frames = iter(self._sequence.video())
-        while True:
-            began = time.perf_counter()
-            frame = next(frames, None)
-            self.seconds += time.perf_counter() - began
-            if frame is None:
-                return
-            yield frame
 
     def _prompts(self, frame: Frame) -> list[Prompt]:
         began = time.perf_counter()

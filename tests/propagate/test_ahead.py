@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import propagate
-from propagate.ahead import follow, in_their_frames
+from propagate import ahead
+from propagate.ahead import Timed, follow, in_their_frames
 from propagate.errors import VideoError
 from propagate.testing import moving_shapes
 from propagate.tracker import Tracker
@@ -183,3 +184,22 @@ def test_other_numbers_of_threads_do_not_slow_bytes_down():
         torch.set_num_threads(before)
     assert torch.equal(*found)
     assert set(fast._packed) == {1, 2}
+
+
+def test_what_items_took_is_known_also_after_the_last_one(monkeypatch) -> None:
+    now = 0.0
+
+    def slow():
+        nonlocal now
+        for item in range(3):
+            now += 2
+            yield item
+        now += 1
+
+    monkeypatch.setattr(ahead.time, "perf_counter", lambda: now)
+    timed = Timed(slow())
+    assert timed.seconds == 0
+    assert next(timed) == 0
+    now += 100  # what is done with an item does not count
+    assert list(timed) == [1, 2]
+    assert timed.seconds == 7
