@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
+from propagate import coords
 from propagate.types import FloatArray, Guess, Mask, Missing, Recall, State
 
+COVERED = "covered by other objects"
 _SURELY = 0.5  # trust in what is recognised
 
 
@@ -19,18 +19,18 @@ def said_absent(object_id: int) -> Missing:
     return Missing(object_id, "absent", "said not to be here")
 
 
-def without_pixels(mask: Mask, given: Collection[int], answered: Collection[int]) -> Missing:
+def without_pixels(mask: Mask, answer: FloatArray | None) -> Missing:
     """An object whose mask is empty.
 
     Args:
         mask: the empty mask.
-        given: objects whose masks are the user's own.
-        answered: objects whose answers had pixels, before others took them.
+        answer: the logits (h, w) from before others took their pixels, or None where the mask is
+            the user's own.
     """
-    if mask.object_id in given:
+    if answer is None:
         return said_absent(mask.object_id)
-    if mask.object_id in answered:
-        return Missing(mask.object_id, "occluded", "covered by other objects", mask.score)
+    if (answer > 0).any():
+        return Missing(mask.object_id, "occluded", COVERED, mask.score)
     reason = "nothing is found with this prompt; add a point on it, a box or a mask"
     return Missing(mask.object_id, "lost", reason, mask.score)
 
@@ -59,7 +59,6 @@ def _leaves(box: FloatArray, size_hw: tuple[int, int]) -> bool:
     """Whether a box hangs out of the picture by its larger part, or clings to its edge."""
     height, width = size_hw
     margin = 0.01 * max(size_hw)
-    centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     touches = (
         box[0] <= margin
         or box[1] <= margin
@@ -67,5 +66,5 @@ def _leaves(box: FloatArray, size_hw: tuple[int, int]) -> bool:
         or box[3] >= height - margin
     )
     narrow = min(box[2] - box[0], box[3] - box[1]) < 4 * margin
-    outside = not (0 <= centre_x < width and 0 <= centre_y < height)
-    return bool(outside or (touches and narrow))
+    inside = coords.point_inside(coords.box_middle(box), size_hw)
+    return bool(not inside or (touches and narrow))

@@ -109,6 +109,11 @@ def clip_box(box: npt.ArrayLike, size_hw: Size) -> FloatArray | None:
     return None if empty else clipped
 
 
+def box_middle(box: FloatArray) -> FloatArray:
+    """(2,) the middle of a box (4,)."""
+    return np.asarray((box[:2] + box[2:]) / 2, box.dtype)
+
+
 def point_inside(points_xy: npt.ArrayLike, size_hw: Size) -> BoolArray:
     """(...) bool: which of the points (..., 2) lie in the picture; its far edges do not."""
     points = np.asarray(points_xy)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from propagate.absence import COVERED
 from propagate.masks import area, decode_rle, encode_rle, iou
 from propagate.types import BoolArray, FrameResult, Mask, Missing, State
 
@@ -182,7 +183,7 @@ def _without(answer: Answer, pixels: BoolArray, taken: BoolArray) -> Answer:
         return answer
     left = pixels & ~taken
     if not left.any():
-        return Answer(answer.score, "occluded", None, "covered by other objects")
+        return Answer(answer.score, "occluded", None, COVERED)
     return replace(answer, rle=encode_rle(left))
 
 

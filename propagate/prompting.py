@@ -141,7 +141,7 @@ def _distance(guess: Guess, point: FloatArray) -> float:
     """Pixels from the middle of where an object is expected to a point (2,)."""
     if guess.box is None:
         return 0.0
-    return float(np.linalg.norm(point - guess.box.reshape(2, 2).mean(0)))
+    return float(np.linalg.norm(point - coords.box_middle(guess.box)))
 
 
 def _says_something(evidence: Evidence) -> bool:

@@ -223,9 +223,9 @@ class Tracker:
         shown = {object_id: mask[beliefs.window.slices] for object_id, mask in given.items()}
         found = self.selection.masks(seen, shown, beliefs.window.size_hw)
         masks = [mask_in_picture(mask, beliefs.window, frame.size_hw, given) for mask in found]
-        answered = {choice.object_id for choice in seen if (choice.logits > 0).any()}
+        answers = {choice.object_id: choice.logits for choice in choices}
         empty = [mask for mask in masks if not mask.pixels.any()]
-        missing |= {m.object_id: absence.without_pixels(m, given, answered) for m in empty}
+        missing |= {m.object_id: absence.without_pixels(m, answers.get(m.object_id)) for m in empty}
         return FrameResult(
             frame.index,
             frame.time_s,

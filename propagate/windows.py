@@ -19,7 +19,7 @@ _MOST_CELLS = 2**21  # of a map: a mask from near needs no finer ones, 16 of the
 def window_around(box: FloatArray, size_hw: Size, share: float) -> Window:
     """A window of a share of a picture's sides, centred on a box (4,), inside the picture."""
     height, width = (max(1, round(side * share)) for side in size_hw)
-    centre_x, centre_y = (box[:2] + box[2:]) / 2
+    centre_x, centre_y = coords.box_middle(box)
     x0 = int(np.clip(round(float(centre_x) - width / 2), 0, size_hw[1] - width))
     y0 = int(np.clip(round(float(centre_y) - height / 2), 0, size_hw[0] - height))
     return Window(x0, y0, x0 + width, y0 + height)

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from propagate import coords
 from propagate.errors import InputError
 from propagate.evaluation.davis import read_labels
 from propagate.evaluation.results import FrameScore, SequenceResult
@@ -116,7 +117,7 @@ def _window(mask: BoolArray) -> Rectangle:
     needed = (box[2:] - box[:2]) * (1 + 2 * _CONTEXT)
     scale = min(max((needed / cell).max(), 1 / _LARGEST), (size / cell).max())
     half = cell * scale / 2
-    middle = np.clip((box[:2] + box[2:]) / 2, np.minimum(half, size / 2),
+    middle = np.clip(coords.box_middle(box), np.minimum(half, size / 2),
                      np.maximum(size - half, size / 2))  # fmt: skip
     (x0, y0), (x1, y1) = np.round([middle - half, middle + half]).astype(int).tolist()
     return x0, y0, x1, y1

@@ -164,7 +164,7 @@ def carry(object_id: int, seen: Seen, matrix: Matrix, trust: float, size_hw: coo
         trust: clipped to 0..1.
         size_hw: of the picture.
     """
-    centre = np.append((seen.box[:2] + seen.box[2:]) / 2, 1) @ matrix.T
+    centre = np.append(coords.box_middle(seen.box), 1) @ matrix.T
     half = (seen.box[2:] - seen.box[:2]) / 2 * np.hypot(matrix[0, :2], matrix[1, :2])
     box = np.concatenate([centre - half, centre + half])
     homogeneous = np.column_stack([seen.points_xy, np.ones(len(seen.points_xy))])

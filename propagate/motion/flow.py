@@ -139,7 +139,7 @@ class Flow:
         step_xy = -median * ratio
         now = _objects.spread(_objects.moments(weight[place]))
         growth = np.clip(now / _objects.spread(seen.moments), 0.8, 1.25)
-        middle = (seen.box[:2] + seen.box[2:]) / 2 + step_xy
+        middle = coords.box_middle(seen.box) + step_xy
         half = (seen.box[2:] - seen.box[:2]) / 2 * growth
         box = np.concatenate([middle - half, middle + half])
         unlike = difference.mean() / self._config.tolerance

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from propagate import coords
 from propagate.motion import _kalman, _objects
 from propagate.types import Frame, FrameResult, Guess, Mask
 
@@ -90,7 +91,7 @@ class Velocity:
         belief = _kalman.predict(one.belief, gap, self._noise)
         before, after = one.belief.mean, belief.mean
         scale = np.clip(np.maximum(after[2:4], 1) / np.maximum(before[2:4], 1), 0.5, 2)
-        middle = (one.seen.box[:2] + one.seen.box[2:]) / 2
+        middle = coords.box_middle(one.seen.box)
         goal = middle + after[:2] - before[:2]
         matrix = np.column_stack([np.diag(scale), goal - scale * middle])
         trust = self._config.trust * float(np.exp(-belief.deviation - one.surprise))
