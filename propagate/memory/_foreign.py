@@ -15,6 +15,7 @@ from propagate.memory._bank import Remembered
 
 _ITS_OWN, _NOT_ITS = 0.3, 0.02  # covers of cells that are the object, and that are not
 _KNOWN = 0.6  # cosine from which on two cells may show the same
+_OUTGROWN = 3.0  # times the cells it had where it was answered: those were too coarse to tell now
 _MARGIN = 0.03  # of cosine, by which something else must be more like a cell than the object is
 
 
@@ -38,7 +39,7 @@ def foreign_cells(
     """For every object that was answered somewhere: which of Q cells are foreign, (Q,) bool.
 
     Args:
-        bank: the remembered frames, M cells in all.
+        bank: the remembered frames, M cells in all, the last one at the end.
         logits: (Q, M), how like the cells of a picture are theirs.
         temperature: the logit of a cell with itself.
     """
@@ -54,7 +55,7 @@ def foreign_cells(
             for n, cover in zip(frames, covers, strict=True)
             if len(inside := torch.nonzero(cover > _ITS_OWN)[:, 0])
         ]
-        if not own:
+        if not own or _outgrown(bank[-1].covers.get(object_id), covers):
             continue
         values = torch.stack([nearest[n].values for n in frames])
         best, first = values.max(0)
@@ -65,3 +66,8 @@ def foreign_cells(
         clearly = best > least.clamp(min=_KNOWN * temperature)
         foreign[object_id] = beside.gather(0, first[None])[0] & clearly
     return foreign
+
+
+def _outgrown(now: Tensor | None, answered: Sequence[Tensor]) -> bool:
+    """Whether an object has come so near that what was answered shows it from far at best."""
+    return now is not None and float(now.sum()) > _OUTGROWN * max(float(c.sum()) for c in answered)

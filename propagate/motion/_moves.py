@@ -8,9 +8,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from propagate.coords import Size
 from propagate.motion import _dense, _objects
-from propagate.types import FloatArray, ImageArray
+from propagate.motion._plate import Plate
+from propagate.types import BoolArray, FloatArray, ImageArray
 
 GHOST_LEVELS = 25.0
 """Of grey, by which a place may differ from where it came from."""
@@ -29,19 +29,36 @@ class Moves:
         sources_xy: (2, h, w) float32, where each cell was before, see `_dense.sources`.
         difference: (h, w) float32, 0..255, how far each cell's grey differs from where it came
             from.
+        plate: what lies behind the objects in this picture.
+        bare: (h, w) float32, 1 where the picture shows that.
     """
 
     flow: FloatArray
     sources_xy: FloatArray
     difference: FloatArray
+    plate: Plate
+    bare: FloatArray
 
     @staticmethod
-    def of(now: ImageArray, before: ImageArray, flow: FloatArray, cells_hw: Size) -> Moves:
-        """From two pictures, the flow between them, and the size of the covers."""
+    def of(
+        now: ImageArray, before: ImageArray, flow: FloatArray, plate: Plate, hidden: BoolArray
+    ) -> Moves:
+        """From two pictures and the flow between them.
+
+        Args:
+            now: (H, W).
+            before: (H, W).
+            flow: (H, W, 2), backward, pixels.
+            plate: what lay behind the objects before.
+            hidden: (h, w) what they hid.
+        """
+        cells_hw = hidden.shape[0], hidden.shape[1]
         fetched = _dense.fetch(before.astype(np.float32), _dense.sources(flow))
         difference = cv2.resize(np.abs(now - fetched), cells_hw[::-1], interpolation=cv2.INTER_AREA)
         fitted = _dense.fit_flow(flow, cells_hw)
-        return Moves(fitted, _dense.sources(fitted), np.asarray(difference, np.float32))
+        plate = plate.moved(fitted, hidden)
+        levels = np.asarray(difference, np.float32)
+        return Moves(fitted, _dense.sources(fitted), levels, plate, plate.seen_in(now))
 
     @cached_property
     def resting(self) -> FloatArray:

@@ -113,9 +113,12 @@ def see(mask: Mask, index: int, points: int, before: Seen | None = None) -> Seen
 
 def small_cover(pixels: BoolArray, box: FloatArray) -> FloatArray:
     """(H, W) bool, whose box is `box` → (h, w) float32 0..1; no side over `COVER_SIDE`."""
-    long_side = min(COVER_SIDE, max(pixels.shape))
-    cells_hw = coords.fit_long_side((pixels.shape[0], pixels.shape[1]), long_side)
-    return masks.cell_cover(pixels, box, cells_hw)
+    return masks.cell_cover(pixels, box, cells_hw((pixels.shape[0], pixels.shape[1])))
+
+
+def cells_hw(size_hw: coords.Size) -> coords.Size:
+    """How many cells a cover of a picture has."""
+    return coords.fit_long_side(size_hw, min(COVER_SIDE, max(size_hw)))
 
 
 def points_on(pixels: BoolArray, box: FloatArray, count: int) -> FloatArray:

@@ -19,6 +19,7 @@ from propagate.coords import Size
 from propagate.masks import box_of
 from propagate.motion import _dense, _encounters, _objects
 from propagate.motion._moves import GHOST_LEVELS, Moves
+from propagate.motion._plate import Plate, hidden_by
 from propagate.types import FloatArray, Frame, FrameResult, Guess, ImageArray
 
 _AROUND = 4  # cells around an object that tell how its surroundings move
@@ -58,6 +59,7 @@ class FlowState:
         grey: (h, w) uint8, the last picture, small.
         objects: by id.
         encounters: objects that are passing each other.
+        plate: what lies behind the objects; None before there were any.
     """
 
     index: int = -1
@@ -65,6 +67,7 @@ class FlowState:
     grey: ImageArray | None = None
     objects: Mapping[int, _objects.Seen] = field(default_factory=dict)
     encounters: tuple[_encounters.Encounter, ...] = ()
+    plate: Plate | None = None
 
 
 class Flow:
@@ -109,16 +112,17 @@ class Flow:
             result,
             lambda mask: _objects.see(mask, frame.index, points, known.get(mask.object_id)),
         )
-        hidden = {key: seen for key, seen in objects.items() if seen.index != frame.index}
-        moves = self._moves(state, frame) if hidden else None
+        moves = self._moves(state, frame)
         if moves is not None:
-            for key, seen in hidden.items():
-                objects[key] = replace(seen, elsewhere=moves.still_elsewhere(seen.elsewhere))
+            for key, seen in objects.items():
+                if seen.index != frame.index:
+                    objects[key] = replace(seen, elsewhere=moves.still_elsewhere(seen.elsewhere))
         grey, pictures = self._grey(frame), None
         if state.grey is not None and state.size_hw == result.size_hw:
             pictures = _encounters.Pictures(state.grey, grey, result.size_hw)
         passing = _encounters.encounters(state.encounters, known, objects, result, pictures)
-        return FlowState(frame.index, result.size_hw, grey, objects, passing)
+        plate = _learned(state, moves, grey, _in_sight(objects, frame.index))
+        return FlowState(frame.index, result.size_hw, grey, objects, passing, plate)
 
     def _coast(self, object_id: int, seen: _objects.Seen, moves: Moves, frame: Frame) -> Guess:
         """The object is hidden, and goes on as it went."""
@@ -152,7 +156,7 @@ class Flow:
             box.astype(np.float32),
             points,
             trust,
-            prior,
+            prior * (1 - moves.bare),
             still=moves.still(prior, place, going),
         )
         return _objects.cut(guess, frame.size_hw)
@@ -163,12 +167,7 @@ class Flow:
             return None
         moved = self._moved  # another thread may set it meanwhile
         if moved is None or moved[0] is not state or moved[1] is not frame:
-            current = self._grey(frame)
-            seen = [one for one in state.objects.values() if one.index == state.index]
-            start = _start(seen, frame, current.shape)
-            flow = _dense.backward_flow(current, state.grey, start)
-            cover_hw = next(iter(state.objects.values())).cover.shape
-            moved = state, frame, Moves.of(current, state.grey, flow, cover_hw)
+            moved = state, frame, _moves_between(state, state.grey, frame, self._grey(frame))
             self._moved = moved
         return moved[2]
 
@@ -179,6 +178,35 @@ class Flow:
             small = frame, _dense.small_grey(frame.image, self._config.long_side)
             self._small = small
         return small[1]
+
+
+def _moves_between(state: FlowState, before: ImageArray, frame: Frame, now: ImageArray) -> Moves:
+    """How a picture moved to the next one, both small and grey."""
+    seen = _in_sight(state.objects, state.index)
+    flow = _dense.backward_flow(now, before, _start(seen.values(), frame, now.shape))
+    hidden = hidden_by(seen.values(), _objects.cells_hw(frame.size_hw))
+    plate = Plate.first(before, hidden) if state.plate is None else state.plate
+    return Moves.of(now, before, flow, plate, hidden)
+
+
+def _in_sight(objects: Mapping[int, _objects.Seen], index: int) -> dict[int, _objects.Seen]:
+    """Those that were seen in a frame."""
+    return {key: seen for key, seen in objects.items() if seen.index == index}
+
+
+def _learned(
+    state: FlowState, moves: Moves | None, grey: ImageArray, seen: Mapping[int, _objects.Seen]
+) -> Plate | None:
+    """The plate after a picture in which some objects were seen.
+
+    Of one that was not seen in the picture before nobody knows since when it has been there.
+    """
+    if moves is None:
+        return None
+    cells_hw = moves.bare.shape[0], moves.bare.shape[1]
+    plate = moves.plate.learned(grey, hidden_by(seen.values(), cells_hw), moves.bare)
+    before = _in_sight(state.objects, state.index)
+    return plate.without(hidden_by([seen[key] for key in seen.keys() - before.keys()], cells_hw))
 
 
 def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:

@@ -335,3 +335,12 @@ def test_what_was_never_seen_is_not_foreign(memory) -> None:
 def test_without_an_answer_nothing_is_foreign(memory) -> None:
     state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 4))), [])
     assert memory.recall(state, scene())[1].foreign is None
+
+
+@pytest.mark.parametrize(("columns", "tells"), [(5, True), (10, False)])
+def test_an_answer_from_far_does_not_tell_what_is_foreign_from_near(memory, columns, tells) -> None:
+    """What comes near shows cells that from far were none of its own, and resembled others."""
+    state = memory.update(memory.start(), scene(), result(0, Mask(1, block(2, 5))), [1])
+    near = result(1, Mask(1, block(0, columns) | np.roll(block(0, columns), 32, 0)))
+    state = memory.update(state, scene(), near, [])
+    assert (memory.recall(state, scene())[1].foreign is not None) == tells
