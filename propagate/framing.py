@@ -20,6 +20,7 @@ from propagate.windows import window_around
 _STEP = 0.85  # a window is this much smaller than the next larger one
 _FARTHER = 1.7  # sides of the window in which something is sought that one does not show
 _NEARLY_ALL = 0.8  # of the sides of what is looked at: a window that large shows little else
+_MOSTLY = 0.9  # of a mask
 _ANSWER_TRUST = 0.5  # in the answer to a click, when it is asked about again from near
 
 
@@ -135,6 +136,24 @@ class Framing:
         share = float(np.max((needed[2:] - needed[:2]) / size_hw[::-1]))
         steps = np.floor(np.log(max(share, self._config.closest)) / np.log(_STEP) + 1e-6)
         return float(_STEP ** max(steps, 0))
+
+
+def denied(far: FrameResult, near: FrameResult, window: Window) -> set[int]:
+    """Objects that a look from afar shows in a window where a look from near does not.
+
+    From near more can be told, so those are not believed.
+
+    Args:
+        far: the answer from afar.
+        near: the answer from near.
+        window: where that one looked.
+    """
+    return {
+        mask.object_id
+        for mask in far.masks
+        if mask.object_id in near.missing
+        and mask.pixels[window.slices].sum() > _MOSTLY * mask.pixels.sum()
+    }
 
 
 def _reaching(window: Window, result: FrameResult) -> list[tuple[FloatArray, FloatArray]]:

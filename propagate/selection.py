@@ -25,7 +25,7 @@ from propagate.types import (
 
 _FALL = 0.3  # of expected IoU from one frame to the next: it may have been taken for another
 _CERTAINLY = 4.0  # logits: what an answer must say against what is certain
-_STRANGE = 0.18  # cosine: what has come back must not look like something else by more than this
+_STRANGE = 0.15  # cosine: what has come back must not look like something else by more than this
 _WHOLE = 1.25  # areas of the best answer, which may be a part of the whole that is larger
 _HARDLY = 0.1  # of a place: below it an object is not expected there
 

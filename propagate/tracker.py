@@ -6,7 +6,7 @@ a value that is handed in and out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from propagate import absence, plugins
 from propagate.beliefs import Beliefs
 from propagate.coords import Window
 from propagate.framing import Config as FramingConfig
-from propagate.framing import Framing, boxes_sought, with_answers
+from propagate.framing import Framing, boxes_sought, denied, with_answers
 from propagate.identity import divided, elsewhere, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
@@ -118,6 +118,8 @@ class Tracker:
             look = self._look(state, frame, with_answers(asked, look.result), guesses, closer)
         elif (wider := self.framing.wider(window, look.result, look.sought)) is not None:
             wide = self._look(state, frame, asked, guesses, wider)
+            doubted = denied(wide.result, look.result, window) - set(asked)
+            wide = replace(wide, sought=wide.sought | doubted)
             look = min(look, wide, key=lambda o: self.framing.lacks(o.window, o.result, o.sought))
         result = look.result
         return TrackerState(
@@ -270,7 +272,7 @@ class _Look:
     window: Window
     embedding: Embedding
     result: FrameResult
-    sought: Collection[int]
+    sought: set[int]
 
 
 def _statuses(before: Mapping[int, ObjectStatus], result: FrameResult) -> dict[int, ObjectStatus]:

@@ -13,9 +13,10 @@ from propagate.framing import (
     Config,
     Framing,
     boxes_sought,
+    denied,
     extent_of,
 )
-from propagate.types import FrameResult, Guess, Mask, Prompt, Recall
+from propagate.types import FrameResult, Guess, Mask, Missing, Prompt, Recall
 
 SIZE = (480, 854)
 FRAMING = Framing(Config(margin=0.3, closest=0.25))
@@ -140,3 +141,18 @@ class TestWider:
         assert self.framing.wider(Window(100, 0, 700, 360), shown, {2}) == whole
         assert self.framing.wider(whole, shown, {2}) is None
         assert self.framing.lacks(whole, shown, {2}) == (1, 0)
+
+
+def test_what_is_not_seen_from_near_is_not_believed_from_afar() -> None:
+    window = Window(100, 100, 400, 300)
+
+    def block(x: int) -> np.ndarray:
+        mask = np.zeros(SIZE, bool)
+        mask[150:200, x : x + 40] = True
+        return mask
+
+    gone = {i: Missing(i, "occluded", "test") for i in (1, 2, 3)}
+    near = FrameResult(5, None, SIZE, (Mask(4, block(300)),), gone)
+    shown = (block(200), block(500), block(380), block(300))  # inside, beyond, across, known
+    far = FrameResult(5, None, SIZE, tuple(Mask(i, m) for i, m in enumerate(shown, 1)))
+    assert denied(far, near, window) == {1}
