@@ -5,6 +5,8 @@ Paper: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -61,8 +63,15 @@ def sources(flow: FloatArray) -> FloatArray:
     Args:
         flow: (h, w, 2) backward flow.
     """
-    places = coords.to_opencv(coords.pixel_centres((flow.shape[0], flow.shape[1])) + flow)
-    return np.ascontiguousarray(np.moveaxis(places, -1, 0))
+    return np.asarray(_places((flow.shape[0], flow.shape[1])) + np.moveaxis(flow, -1, 0))
+
+
+@lru_cache(maxsize=4)
+def _places(size_hw: coords.Size) -> FloatArray:
+    """(2, h, w) float32: x and y of every pixel, as OpenCV counts them; made once for a size."""
+    places = coords.to_opencv(np.moveaxis(coords.pixel_centres(size_hw), -1, 0)).copy()
+    places.setflags(write=False)
+    return places
 
 
 def fetch(before: FloatArray, sources_xy: FloatArray) -> FloatArray:

@@ -206,7 +206,8 @@ def _learned(
     cells_hw = moves.bare.shape[0], moves.bare.shape[1]
     plate = moves.plate.learned(grey, hidden_by(seen.values(), cells_hw), moves.bare)
     before = _in_sight(state.objects, state.index)
-    return plate.without(hidden_by([seen[key] for key in seen.keys() - before.keys()], cells_hw))
+    new = [seen[key] for key in seen.keys() - before.keys()]
+    return plate.without(hidden_by(new, cells_hw)) if new else plate
 
 
 def _without_ghosts(prior: FloatArray, difference: FloatArray) -> FloatArray:
