@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from propagate import absence, plugins
+from propagate.asking import Asking
 from propagate.beliefs import Beliefs
 from propagate.coords import Window
 from propagate.framing import Config as FramingConfig
 from propagate.framing import Framing, boxes_sought, denied, with_answers
-from propagate.identity import divided, elsewhere, settled
+from propagate.identity import divided, settled
 from propagate.memory import Memory
 from propagate.motion import Motion
 from propagate.prompting import Config as PromptingConfig
 from propagate.prompting import Prompting, merge_prompts
 from propagate.segmenters import Segmenter
-from propagate.selection import Choice, Selection, on_one_grid
+from propagate.selection import Choice, Selection
 from propagate.selection import Config as SelectionConfig
 from propagate.types import Embedding, Frame, FrameResult, Guess, Missing, Prompt
 from propagate.windows import mask_in_picture, prompt_in
@@ -157,7 +158,9 @@ class Tracker:
                 frame.index, asked, beliefs.guesses, beliefs.recalls, scores
             )
         ]
-        choices = self._choices(state, embedding, questions, asked, beliefs)
+        missing = {i: status.missing for i, status in state.objects.items()}
+        asking = Asking(self.segmenter, self.selection, embedding, asked, missing, beliefs)
+        choices = asking.choices(questions)
         result = self._answer(state, frame, asked, choices, beliefs)
         return _Look(window, embedding, result, self.selection.sought(result, scores) - set(asked))
 
@@ -176,39 +179,6 @@ class Tracker:
             memory = self.memory.update(memory, seen, last.result, asked)
         part = last.window.part(frame.size_hw)
         return self.memory.update(memory, last.embedding, last.result, asked, part)
-
-    def _choices(
-        self,
-        state: TrackerState,
-        embedding: Embedding,
-        questions: Sequence[Prompt],
-        asked: Mapping[int, Prompt],
-        beliefs: Beliefs,
-    ) -> list[Choice]:
-        """The best answers; where one is nothing but something else, it is sought again."""
-        choices: dict[int, Choice] = {}
-        again = []
-        answers = self.segmenter.decode(embedding, questions)  # all objects in one batch
-        for question, answer in zip(questions, answers, strict=True):
-            object_id = question.object_id
-            if object_id in asked and object_id in state.objects:
-                choices[object_id] = self.selection.choose(answer, None)
-            elif object_id in asked:
-                choices[object_id] = self.selection.choose_new(answer, question)
-            else:
-                foreign, followed = beliefs.foreign(object_id), not state.objects[object_id].missing
-                certain = beliefs.certain(object_id) if followed else None
-                choices[object_id] = choice = self.selection.choose(
-                    answer, beliefs.expected(object_id), foreign, certain
-                )
-                if foreign is not None and choice.mistaken:
-                    again.append(elsewhere(question, foreign))
-        for answer in self.segmenter.decode(embedding, again) if again else ():
-            key = answer.object_id
-            choices[key] = self.selection.choose(
-                answer, beliefs.expected(key), beliefs.foreign(key)
-            )
-        return on_one_grid(choices.values())
 
     def _answer(
         self,

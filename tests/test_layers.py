@@ -19,7 +19,7 @@ PURE = VALUES | {"coords", "masks", "config"}
 FLOOR = PURE | {"plugins"}
 PROTOCOLS = {"segmenters", "motion", "memory"}
 TRACKER = FLOOR | PROTOCOLS | {"beliefs", "framing", "identity", "pieces", "prompting", "selection"}
-TRACKER |= {"absence", "logits", "windows", "tracker"}
+TRACKER |= {"absence", "asking", "logits", "windows", "tracker"}
 ALL = TRACKER | {"videos", "export", "automatic", "evaluation", "training", "testing", "api", "cli"}
 ALL |= {"ahead", "onnx_export", "text", "console"}
 ALL |= {"anchors", "fusion", "shown", "corrections", "review"}
@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "absence": VALUES | {"coords"},
     "selection": FLOOR | PROTOCOLS | {"absence", "logits", "pieces"},
     "identity": PURE | {"beliefs", "logits", "selection"},
+    "asking": PURE | {"segmenters", "beliefs", "identity", "logits", "selection"},
     "tracker": TRACKER,
     "testing": FLOOR | PROTOCOLS | {"evaluation"},
     "evaluation": TRACKER | {"ahead", "videos", "export", "api"},
