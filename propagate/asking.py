@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
+from scipy.special import expit
 
 from propagate.beliefs import Beliefs
 from propagate.identity import elsewhere
 from propagate.logits import without_padding
 from propagate.segmenters import Segmenter
 from propagate.selection import Choice, Selection, on_one_grid
-from propagate.types import Candidates, Embedding, Evidence, FloatArray, Prompt
+from propagate.types import Candidates, Embedding, Evidence, Prompt
 
 _FIRST_ANSWER = 0.5  # trust in it, when a correction is asked about again
 
@@ -46,7 +46,7 @@ class Asking:
             if (more := self._again(question, choice)) is not None:
                 again.append(more)
         for question, answer in self._answered(again):
-            choices[question.object_id] = self._choice(question, answer, certainly=False)
+            choices[question.object_id] = self._choice(question, answer)
         return on_one_grid(choices.values())
 
     def _answered(self, questions: Sequence[Prompt]) -> list[tuple[Prompt, Candidates]]:
@@ -55,14 +55,14 @@ class Asking:
         answers = self.segmenter.decode(self.embedding, questions)  # all objects in one batch
         return list(zip(questions, answers, strict=True))
 
-    def _choice(self, question: Prompt, answer: Candidates, *, certainly: bool = True) -> Choice:
-        """The best candidate; `certainly` if what is certain of an object counts."""
+    def _choice(self, question: Prompt, answer: Candidates) -> Choice:
+        """The best candidate."""
         key, beliefs = question.object_id, self.beliefs
         if key in self.asked:
             if key in self.missing:
                 return self.selection.choose(answer, None)
             return self.selection.choose_new(answer, question)
-        certain = beliefs.certain(key) if certainly and not self.missing[key] else None
+        certain = None if self.missing[key] else beliefs.certain(key)
         return self.selection.choose(answer, beliefs.expected(key), beliefs.foreign(key), certain)
 
     def _again(self, question: Prompt, choice: Choice) -> Prompt | None:
@@ -77,12 +77,7 @@ class Asking:
         if key in self.asked:
             if self.missing.get(key, 1):
                 return None
-            return replace(question, evidence=Evidence(_soft(choice), _FIRST_ANSWER))
+            covered = expit(without_padding(choice.logits, choice.canvas))
+            return replace(question, evidence=Evidence(covered, _FIRST_ANSWER))
         foreign = self.beliefs.foreign(key) if choice.mistaken else None
         return None if foreign is None else elsewhere(question, foreign)
-
-
-def _soft(choice: Choice) -> FloatArray:
-    """Logits of a choice as a mask (h, w), 0..1, of what it covers."""
-    logits = np.clip(without_padding(choice.logits, choice.canvas), -30, 30)
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)

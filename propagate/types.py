@@ -329,7 +329,8 @@ class Guess:
         box: (4,) float32 pixels, or None.
         points_xy: (N, 2) float32 pixels, points that should lie on the object.
         trust: 0..1.
-        prior: (h, w) float32 0..1, the last mask moved to this frame, or None.
+        prior: (h, w) float32 0..1, the last mask moved to this frame, less where the scene
+            behind it is seen again; or None.
         passing: id of the object that it is passing, in front or behind, or None.
         still: (h, w) float32 0..1, 1 where the object cannot be, because what is there was there
             when the object was seen last, and was not the object or did not go with it; or None.

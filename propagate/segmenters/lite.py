@@ -14,6 +14,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor
 
 from propagate.coords import Window
@@ -24,7 +25,7 @@ from propagate.segmenters._lite.drawing import draw
 from propagate.segmenters._lite.fast import bfloat16_is_fast, fuse_activations
 from propagate.segmenters._lite.fuse import fuse_norms
 from propagate.segmenters._lite.network import Features, LiteNetwork, channels_last
-from propagate.segmenters._lite.second_look import close_up, improved, is_vague, sigmoid
+from propagate.segmenters._lite.second_look import close_up, improved, is_vague
 from propagate.segmenters._lite.weights import load_weights
 from propagate.types import Candidates, Evidence, FloatArray, ImageArray, Prompt, check_image
 from propagate.windows import map_in, map_in_picture, prompt_in
@@ -135,7 +136,7 @@ class Lite:
                 far.append(n)
             else:
                 answers[n] = self._from_near(embedding, window, prompt, answers[n])
-        priors = [sigmoid(answers[n].logits) for n in far]
+        priors = [expit(answers[n].logits) for n in far]
         again = self._again(embedding, [prompts[n] for n in far], priors)
         for n, answer in zip(far, again, strict=True):
             answers[n] = answer
@@ -160,7 +161,7 @@ class Lite:
         size_hw = embedding.size_hw
         near = self._encoded(embedding.image[window.slices], _LEARNT_AREA)
         asked = prompt_in(window, prompt, size_hw)
-        priors = [map_in(window, one, size_hw) for one in sigmoid(answer.logits)]
+        priors = [map_in(window, one, size_hw) for one in expit(answer.logits)]
         (better,) = self._again(near, [asked], [np.stack(priors)])
         logits = [map_in_picture(window, one, size_hw, _FAR_OUT) for one in better.logits]
         return replace(better, logits=np.stack(logits), size_hw=size_hw)

@@ -60,8 +60,3 @@ def improved(answers: Sequence[Candidates], priors: FloatArray) -> Candidates:
         logits.append(answer.logits[best])
         scores.append(answer.scores[best])
     return replace(answers[0], logits=np.stack(logits), scores=np.stack(scores))
-
-
-def sigmoid(logits: FloatArray) -> FloatArray:
-    """Chances 0..1 of the same shape."""
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
