@@ -72,7 +72,7 @@ def corrections(tracker, frames: list[Frame], truths: list[BoolArray], kind: str
 
 def test_corrections(show, shared_data, tmp_path):
     with tarfile.open(shared_data / "davis-dev" / "davis-dev.tar") as tar:
-        tar.extractall(tmp_path, filter="data")
+        tar.extractall(tmp_path)
     sequences = open_davis(next(tmp_path.rglob("JPEGImages")).parent)
     tracker, rows = propagate.load_tracker(), []
     for kind in ("mask", "box", "click", "half"):
